@@ -1,0 +1,208 @@
+//! The four steps: what is the same for every kind of key. What differs is in [`crate::Rotator`].
+
+use crate::guard::{Position, position};
+use crate::{
+    Clock, DocumentError, Policy, Random, RotationError, RotationFailure, Rotator, SecretId,
+    SecretValue, Selector, Stage, Step, StepReport, StepRequest, Store, StoreError, Version,
+    VersionId,
+};
+
+/// Which provider a document belongs to.
+pub trait Kinds: Send + Sync {
+    /// The rotator for a document, by its own fields.
+    fn open(&self, value: &SecretValue) -> Result<Box<dyn Rotator>, DocumentError>;
+}
+
+/// Runs the steps of rotations. It keeps nothing between two calls.
+pub struct Engine<'a> {
+    /// Where the secrets are.
+    pub store: &'a dyn Store,
+    /// Which kinds of keys there are.
+    pub kinds: &'a dyn Kinds,
+    /// What time it is.
+    pub clock: &'a dyn Clock,
+}
+
+/// One pass of one step: what the rotator needs to know of its surroundings.
+pub struct Pass<'a> {
+    /// Where the secret is.
+    pub store: &'a dyn Store,
+    /// What time it is.
+    pub clock: &'a dyn Clock,
+    /// The secret.
+    pub secret: &'a SecretId,
+    /// The rotation.
+    pub token: &'a VersionId,
+}
+
+impl Engine<'_> {
+    /// Performs one delivery of one step. Repeatable in every way a delivery can repeat: the
+    /// end state is that of the calm run, or a typed error that left everything as it was.
+    ///
+    /// finishSecret relies on its caller for the order: Secrets Manager and the embedded store
+    /// deliver it only after testSecret has passed.
+    pub async fn step(
+        &self,
+        request: &StepRequest,
+        random: &mut Random,
+    ) -> Result<StepReport, RotationError> {
+        let pass = Pass {
+            store: self.store,
+            clock: self.clock,
+            secret: &request.secret,
+            token: &request.token,
+        };
+        let result = match request.step {
+            Step::CreateSecret => self.create_secret(&pass, random).await,
+            Step::SetSecret => self.set_secret(&pass).await,
+            Step::TestSecret => self.test_secret(&pass).await,
+            Step::FinishSecret => pass.finish_secret().await,
+        };
+        result.map_err(|cause| RotationError {
+            step: request.step,
+            secret: request.secret.clone(),
+            token: request.token.clone(),
+            cause,
+        })
+    }
+
+    async fn create_secret(
+        &self,
+        pass: &Pass<'_>,
+        random: &mut Random,
+    ) -> Result<StepReport, RotationFailure> {
+        let description = pass.store.describe(pass.secret).await?;
+        if position(&description, pass.token)? != Position::Empty {
+            return Ok(StepReport::already_done());
+        }
+        let policy = Policy::parse(&description.tags)?;
+        let current = pass.read(Stage::Current).await?;
+        let rotator = self.open(&current)?;
+        pass.respect_overlap(
+            &description,
+            &current,
+            policy.min_overlap.unwrap_or_else(|| rotator.min_overlap()),
+        )
+        .await?;
+        rotator.create(pass, description, current, random).await
+    }
+
+    async fn set_secret(&self, pass: &Pass<'_>) -> Result<StepReport, RotationFailure> {
+        let Some(pending) = pass.read_pending().await? else {
+            return match pass.position().await? {
+                Position::Published => Ok(StepReport::already_done()),
+                _ => Err(RotationFailure::OutOfOrder(
+                    "createSecret has not stored a value".into(),
+                )),
+            };
+        };
+        if pending.stages.contains(&Stage::Current) {
+            return Ok(StepReport::already_done());
+        }
+        let current = pass.read(Stage::Current).await?;
+        self.open(&current)?.set(pass, current, pending).await
+    }
+
+    async fn test_secret(&self, pass: &Pass<'_>) -> Result<StepReport, RotationFailure> {
+        let pending = pass.read_pending().await?;
+        if pending.is_none() && pass.position().await? == Position::Published {
+            return Ok(StepReport::already_done());
+        }
+        let current = pass.read(Stage::Current).await?;
+        if current.id == *pass.token {
+            return Ok(StepReport::already_done());
+        }
+        let rotator = self.open(&current)?;
+        match pending {
+            Some(pending) => rotator.test(pass, current, pending).await,
+            None => rotator.check(pass, current).await,
+        }
+    }
+
+    fn open(&self, current: &Version) -> Result<Box<dyn Rotator>, RotationFailure> {
+        self.kinds
+            .open(&current.value)
+            .map_err(|error| RotationFailure::Document {
+                whose: "current",
+                error,
+            })
+    }
+}
+
+impl Pass<'_> {
+    async fn finish_secret(&self) -> Result<StepReport, RotationFailure> {
+        let description = self.store.describe(self.secret).await?;
+        match position(&description, self.token)? {
+            Position::Published => return Ok(StepReport::already_done()),
+            Position::Empty => {
+                return Err(RotationFailure::OutOfOrder(
+                    "createSecret has not stored a value".into(),
+                ));
+            }
+            Position::Stored => {}
+        }
+        let current = description.holder(&Stage::Current);
+        let moved = self
+            .store
+            .move_stage(self.secret, &Stage::Current, current, Some(self.token))
+            .await;
+        match moved {
+            Ok(()) => Ok(StepReport::done(None, Vec::new())),
+            // Another delivery of this step may have been quicker.
+            Err(error @ StoreError::Conflict { .. }) => match self.position().await? {
+                Position::Published => Ok(StepReport::already_done()),
+                _ => Err(error.into()),
+            },
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    pub(crate) async fn position(&self) -> Result<Position, RotationFailure> {
+        position(&self.store.describe(self.secret).await?, self.token)
+    }
+
+    pub(crate) async fn read(&self, stage: Stage) -> Result<Version, StoreError> {
+        self.store.read(self.secret, &Selector::Stage(stage)).await
+    }
+
+    async fn read_pending(&self) -> Result<Option<Version>, StoreError> {
+        let at = Selector::VersionAt(self.token.clone(), Stage::Pending);
+        match self.store.read(self.secret, &at).await {
+            Ok(version) => Ok(Some(version)),
+            Err(StoreError::NoVersion { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The last line of the overlap rule: a refusal takes AWSPENDING off its own token again,
+    /// so that nothing stays pending and the next request starts afresh. (P9)
+    async fn respect_overlap(
+        &self,
+        description: &crate::Description,
+        current: &Version,
+        min_overlap: chrono::TimeDelta,
+    ) -> Result<(), RotationFailure> {
+        let since = description.current_since.unwrap_or(current.created_at);
+        let wait = since + min_overlap - self.clock.now();
+        if self.token.is_forced()
+            || !description.holds_previous()
+            || wait <= chrono::TimeDelta::zero()
+        {
+            return Ok(());
+        }
+        self.detach_pending().await?;
+        Err(RotationFailure::Overlap { wait })
+    }
+
+    /// Takes AWSPENDING off this rotation's version. Repeatable: already elsewhere is success.
+    pub(crate) async fn detach_pending(&self) -> Result<(), StoreError> {
+        match self
+            .store
+            .move_stage(self.secret, &Stage::Pending, Some(self.token), None)
+            .await
+        {
+            Err(StoreError::Conflict { .. }) => Ok(()),
+            result => result,
+        }
+    }
+}

@@ -1,0 +1,227 @@
+//! Errors: typed, stable names for alarms, a sentence for people, a hint for what to do next.
+
+use std::fmt;
+
+use chrono::TimeDelta;
+
+use crate::{KeyId, SecretId, Step, StoreError, VersionId};
+
+/// Something is wrong with a document. Names the field, never the value.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("field {field}: {problem}")]
+pub struct DocumentError {
+    /// The field, by name or JSON pointer; `document` for the whole.
+    pub field: String,
+    /// What is wrong with it.
+    pub problem: String,
+}
+
+impl DocumentError {
+    /// Names a field and what is wrong with it.
+    pub fn new(field: impl Into<String>, problem: impl Into<String>) -> Self {
+        Self {
+            field: field.into(),
+            problem: problem.into(),
+        }
+    }
+}
+
+/// What the caller of a provider can do about its error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ErrorKind {
+    /// Try again later; whether a change took effect is unknown.
+    Transient,
+    /// Our own rights are wrong: a person must grant or correct something. Nothing changed.
+    Denied,
+    /// The configuration or the document is wrong. Nothing changed.
+    Unusable,
+    /// A later rotation won, or somebody else owns the key. Nothing changed.
+    Conflict,
+}
+
+/// A provider's error: what to do, what it was doing, why, without any value.
+#[derive(Clone, Debug)]
+pub struct ProviderError {
+    /// What the caller can do.
+    pub kind: ErrorKind,
+    /// Stable name, for alarms: `AdminRefused`, `ServerTimeout`.
+    pub code: &'static str,
+    /// What it was doing, and why that failed: one sentence.
+    pub message: String,
+    /// What a person should do next.
+    pub hint: Option<String>,
+    /// When the server said to come back.
+    pub retry_after: Option<TimeDelta>,
+}
+
+impl fmt::Display for ProviderError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for ProviderError {}
+
+impl From<DocumentError> for ProviderError {
+    fn from(error: DocumentError) -> Self {
+        Self {
+            kind: ErrorKind::Unusable,
+            code: "InvalidDocument",
+            message: error.to_string(),
+            hint: None,
+            retry_after: None,
+        }
+    }
+}
+
+/// Why a rotation step did not pass.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("{step} of {secret}: {cause}")]
+pub struct RotationError {
+    /// The step.
+    pub step: Step,
+    /// The secret.
+    pub secret: SecretId,
+    /// The rotation.
+    pub token: VersionId,
+    /// What happened.
+    pub cause: RotationFailure,
+}
+
+/// What stopped a step.
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RotationFailure {
+    /// The provider said so.
+    #[error(transparent)]
+    Provider(#[from] ProviderError),
+    /// The store said so.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A document is wrong.
+    #[error("the {whose} document: {error}")]
+    Document {
+        /// `current` or `pending`.
+        whose: &'static str,
+        /// What is wrong with it.
+        error: DocumentError,
+    },
+    /// A tag is wrong.
+    #[error(transparent)]
+    Policy(#[from] crate::PolicyError),
+    /// The store does not let this secret be rotated.
+    #[error("rotation is turned off for this secret")]
+    RotationOff,
+    /// The token is no rotation in flight, or this step's turn has not come.
+    #[error("out of order: {0}")]
+    OutOfOrder(String),
+    /// Consumers that cache have not had their time yet.
+    #[error("the current key is younger than the minimum overlap; {} to go", crate::policy::spell(*wait))]
+    Overlap {
+        /// How long until the rotation may start.
+        wait: TimeDelta,
+    },
+    /// The server refuses the current key, and the only free place may hold the last one that works.
+    #[error("the server refuses the current key {}: {reason}", key.as_ref().map_or("(none)", KeyId::as_str))]
+    CurrentRefused {
+        /// The current key.
+        key: Option<KeyId>,
+        /// The server's reason.
+        reason: String,
+    },
+    /// The server refuses the new key. It was not published.
+    #[error("the server refuses the new key {}: {reason}", key.as_ref().map_or("(none)", KeyId::as_str))]
+    PendingRefused {
+        /// The new key.
+        key: Option<KeyId>,
+        /// The server's reason.
+        reason: String,
+    },
+    /// A key may be live that no version holds: a mint whose reply was lost, or a key that could
+    /// not be retired after it could not be stored. Its deadline bounds it.
+    #[error("{error}; a key that nobody holds may be live until {dead_by}")]
+    PossibleStray {
+        /// What happened.
+        error: ProviderError,
+        /// When such a key is dead at the latest.
+        dead_by: chrono::DateTime<chrono::Utc>,
+    },
+    /// The new key died before it was published; the rotation has been ended, the next starts afresh.
+    #[error("the new key {} died before it was published: {reason}", key.as_ref().map_or("(none)", KeyId::as_str))]
+    PendingDead {
+        /// The new key.
+        key: Option<KeyId>,
+        /// How that is known.
+        reason: String,
+    },
+}
+
+impl RotationFailure {
+    /// Stable name, for alarms and for Lambda's `errorType`.
+    #[must_use]
+    pub fn error_type(&self) -> &'static str {
+        match self {
+            Self::Provider(error) => error.code,
+            Self::Store(error) => error.code(),
+            Self::Document { .. } => "InvalidDocument",
+            Self::Policy(_) => "InvalidPolicy",
+            Self::RotationOff => "RotationOff",
+            Self::OutOfOrder(_) => "OutOfOrder",
+            Self::Overlap { .. } => "MinimumOverlap",
+            Self::CurrentRefused { .. } => "CurrentRefused",
+            Self::PendingRefused { .. } => "PendingRefused",
+            Self::PossibleStray { .. } => "PossibleStray",
+            Self::PendingDead { .. } => "PendingDead",
+        }
+    }
+
+    /// What a person should do next, where that is known.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Provider(error) | Self::PossibleStray { error, .. } => error.hint.clone(),
+            Self::Store(StoreError::Corrupt { .. }) => Some(
+                "use the wrapping key this store was made with, or restore the store from a backup".into(),
+            ),
+            Self::Overlap { .. } => Some(
+                "wait, or, if the key has leaked: twinkey rotate NAME --force --reason '…'".into(),
+            ),
+            Self::CurrentRefused { .. } => Some(
+                "give the server the password under AWSCURRENT again, or put a document that works: \
+                 twinkey put NAME --from-file -"
+                    .into(),
+            ),
+            _ => None,
+        }
+    }
+
+    /// Whether the same step may pass later without anybody's help.
+    #[must_use]
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Provider(error) => error.kind == ErrorKind::Transient,
+            Self::Store(error) => matches!(error, StoreError::Transient { .. }),
+            Self::Overlap { .. } => true,
+            _ => false,
+        }
+    }
+}
+
+impl From<StoreError> for ProviderError {
+    fn from(error: StoreError) -> Self {
+        let kind = match &error {
+            StoreError::Transient { .. } => ErrorKind::Transient,
+            StoreError::Denied { .. } => ErrorKind::Denied,
+            StoreError::Conflict { .. } => ErrorKind::Conflict,
+            _ => ErrorKind::Unusable,
+        };
+        let (code, message) = (error.code(), error.to_string());
+        Self {
+            kind,
+            code,
+            message,
+            hint: None,
+            retry_after: None,
+        }
+    }
+}

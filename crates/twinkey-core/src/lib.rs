@@ -1,0 +1,37 @@
+#![doc = include_str!("../README.md")]
+
+mod clock;
+mod due;
+mod engine;
+mod error;
+mod guard;
+pub mod policy;
+mod provider;
+mod record;
+mod room;
+mod rotator;
+mod schedule;
+mod secret;
+mod step;
+mod store;
+mod version_id;
+
+pub use clock::{Clock, SystemClock};
+pub use due::{due_at, due_slot, overlap_ends};
+pub use engine::{Engine, Kinds, Pass};
+pub use error::{DocumentError, ErrorKind, ProviderError, RotationError, RotationFailure};
+pub use policy::{MIN_OVERLAP_TAG, Policy, PolicyError, SCHEDULE_TAG};
+pub use provider::{
+    Choose, Credential, Fence, Issue, KeyId, KeyLabel, ListedKey, Listing, Origin, Provider,
+    Retired, Retiring, Verdict, VersionStamp,
+};
+pub use record::{Failure, Outcome, Record, RetiredKey, StepOutcome, StepRecord};
+pub use rotator::{Inspection, Rotator};
+pub use schedule::{Schedule, ScheduleError};
+pub use secret::{Description, SecretAddress, SecretId, SecretValue, Slot, Stage, Version};
+pub use step::{Step, StepReport, StepRequest, StepResult};
+pub use store::{Borrow, Selector, Store, StoreError};
+pub use version_id::{InvalidVersionId, Trigger, VersionId};
+
+/// The source of randomness, handed in so that tests can repeat a run.
+pub type Random = dyn rand::CryptoRng + Send;

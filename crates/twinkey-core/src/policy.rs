@@ -1,0 +1,192 @@
+//! Policy lives in tags, in every store with the same words; a document carries none.
+
+use std::collections::BTreeMap;
+
+use chrono::TimeDelta;
+
+use crate::Schedule;
+
+/// The tag that says when a secret rotates.
+pub const SCHEDULE_TAG: &str = "twinkey:schedule";
+/// The tag that says how long a key stays current at least.
+pub const MIN_OVERLAP_TAG: &str = "twinkey:min-overlap";
+
+const PREFIX: &str = "twinkey:";
+const TAGS: [&str; 2] = [SCHEDULE_TAG, MIN_OVERLAP_TAG];
+
+/// What the tags of a secret say.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Policy {
+    /// When it rotates by itself; `None` means only when asked.
+    pub schedule: Option<Schedule>,
+    /// How long a key stays current at least; `None` means the provider's default.
+    pub min_overlap: Option<TimeDelta>,
+}
+
+/// A tag says something that we do not understand.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("tag {tag}: {problem}")]
+pub struct PolicyError {
+    /// The tag's key.
+    pub tag: String,
+    /// What is wrong with it.
+    pub problem: String,
+}
+
+impl Policy {
+    /// Reads the tags that begin with `twinkey:` and ignores all others. An unknown one is an
+    /// error: a misspelt policy must not be a silent default.
+    pub fn parse(tags: &BTreeMap<String, String>) -> Result<Self, PolicyError> {
+        let mut policy = Self::default();
+        for (tag, value) in tags.iter().filter(|(tag, _)| tag.starts_with(PREFIX)) {
+            let wrong = |problem: String| PolicyError {
+                tag: tag.clone(),
+                problem,
+            };
+            match tag.as_str() {
+                SCHEDULE_TAG => {
+                    policy.schedule = Some(
+                        value
+                            .parse()
+                            .map_err(|e: crate::ScheduleError| wrong(e.to_string()))?,
+                    );
+                }
+                MIN_OVERLAP_TAG => policy.min_overlap = Some(duration(value).map_err(wrong)?),
+                _ => return Err(wrong(format!("unknown; did you mean {}?", nearest(tag)))),
+            }
+        }
+        Ok(policy)
+    }
+}
+
+/// Parses `<integer><s|m|h|d>`; `0s` means none.
+pub fn duration(text: &str) -> Result<TimeDelta, String> {
+    let wrong =
+        || format!("{text:?} is no duration: write a whole number and s, m, h or d, as in 90m");
+    let unit = text.chars().last().ok_or_else(wrong)?;
+    let digits = &text[..text.len() - unit.len_utf8()];
+    if digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_digit()) {
+        return Err(wrong());
+    }
+    let count: i64 = digits.parse().map_err(|_| wrong())?;
+    let seconds = match unit {
+        's' => 1,
+        'm' => 60,
+        'h' => 3600,
+        'd' => 86400,
+        _ => return Err(wrong()),
+    };
+    let longest = TimeDelta::days(3650);
+    count
+        .checked_mul(seconds)
+        .and_then(TimeDelta::try_seconds)
+        .filter(|length| *length <= longest)
+        .ok_or_else(|| format!("{text:?} is longer than ten years"))
+}
+
+/// Spells a duration for people, to the second: `1h 20m`, `3d`, `45s`.
+#[must_use]
+pub fn spell(length: TimeDelta) -> String {
+    let seconds = length.num_seconds() + i64::from(length.subsec_nanos() > 0);
+    let parts = [
+        (seconds / 86400, 'd'),
+        (seconds / 3600 % 24, 'h'),
+        (seconds / 60 % 60, 'm'),
+        (seconds % 60, 's'),
+    ];
+    let words: Vec<String> = parts
+        .iter()
+        .filter(|(count, _)| *count > 0)
+        .take(2)
+        .map(|(count, unit)| format!("{count}{unit}"))
+        .collect();
+    if words.is_empty() {
+        "0s".into()
+    } else {
+        words.join(" ")
+    }
+}
+
+fn nearest(tag: &str) -> &'static str {
+    TAGS.into_iter()
+        .min_by_key(|known| distance(tag, known))
+        .unwrap_or(SCHEDULE_TAG)
+}
+
+/// Levenshtein distance over bytes.
+fn distance(a: &str, b: &str) -> usize {
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.bytes().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, y) in b.bytes().enumerate() {
+            let replaced = diagonal + usize::from(x != y);
+            diagonal = row[j + 1];
+            row[j + 1] = replaced.min(row[j] + 1).min(diagonal + 1);
+        }
+    }
+    row[b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tags(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
+        pairs
+            .iter()
+            .map(|(k, v)| ((*k).into(), (*v).into()))
+            .collect()
+    }
+
+    #[test]
+    fn tags_of_others_are_left_alone() {
+        assert_eq!(
+            Policy::parse(&tags(&[("team", "payments")])),
+            Ok(Policy::default())
+        );
+    }
+
+    #[test]
+    fn p11_a_misspelt_tag_is_an_error_that_names_the_nearest() {
+        let error =
+            Policy::parse(&tags(&[("twinkey:min-overlop", "1h")])).expect_err("unknown tag");
+        assert_eq!(
+            error.to_string(),
+            "tag twinkey:min-overlop: unknown; did you mean twinkey:min-overlap?"
+        );
+        let error =
+            Policy::parse(&tags(&[("twinkey:shedule", "rate(1 day)")])).expect_err("unknown tag");
+        assert!(error.problem.contains("twinkey:schedule"), "{error}");
+    }
+
+    #[test]
+    fn durations_are_one_integer_and_one_unit() {
+        assert_eq!(duration("0s"), Ok(TimeDelta::zero()));
+        assert_eq!(duration("90m"), Ok(TimeDelta::minutes(90)));
+        assert_eq!(duration("30d"), Ok(TimeDelta::days(30)));
+        for wrong in [
+            "",
+            "s",
+            "1",
+            "1.5h",
+            "-1h",
+            "1h30m",
+            "1 h",
+            "1w",
+            "1é",
+            "99999999999999999999s",
+            "3651d",
+        ] {
+            assert!(duration(wrong).is_err(), "{wrong:?} must be refused");
+        }
+    }
+
+    #[test]
+    fn durations_are_spelt_in_two_units_and_never_rounded_down_to_nothing() {
+        assert_eq!(spell(TimeDelta::milliseconds(1)), "1s");
+        assert_eq!(spell(TimeDelta::zero()), "0s");
+        assert_eq!(spell(TimeDelta::seconds(4805)), "1h 20m");
+        assert_eq!(spell(TimeDelta::days(3)), "3d");
+    }
+}

@@ -1,0 +1,218 @@
+//! The provider traits: one kind of key at one kind of server, with its two possible origins.
+
+use std::fmt;
+
+use async_trait::async_trait;
+use chrono::{DateTime, TimeDelta, Utc};
+use serde::{Deserialize, Serialize};
+
+use crate::{DocumentError, ProviderError, Random, SecretAddress, SecretValue, VersionId};
+
+/// What identifies a key in logs and records, and gives nothing away: a role name, the first
+/// bytes of a token's SHA-256.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct KeyId(String);
+
+impl KeyId {
+    /// Takes a name that is not secret.
+    pub fn new(id: impl Into<String>) -> Self {
+        Self(id.into())
+    }
+
+    /// The id as it appears in logs.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for KeyId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A parsed secret document of one provider. `Debug` must be redacted.
+pub trait Credential: Sized + Clone + Send + Sync + fmt::Debug {
+    /// Parses a document; the error names the field and never the value. Pure.
+    fn parse(value: &SecretValue) -> Result<Self, DocumentError>;
+
+    /// The document's text, unknown fields preserved in order. Pure.
+    fn render(&self) -> SecretValue;
+
+    /// The key's public identity, or none if the document holds no key yet. Pure.
+    fn key_id(&self) -> Option<KeyId>;
+
+    /// When the key dies by itself. Pure.
+    fn expires_at(&self) -> Option<DateTime<Utc>>;
+
+    /// Whether this could be the successor of `current`: the same target, and another key's
+    /// place. The error names the field that differs. Pure. (P10)
+    fn continues(&self, current: &Self) -> Result<(), DocumentError>;
+}
+
+/// One kind of key at one kind of server.
+#[async_trait]
+pub trait Provider: Send + Sync {
+    /// The parsed document.
+    type Secret: Credential;
+
+    /// Who picks the value of a new key. The engine branches on this and on nothing else.
+    fn origin(&self) -> Origin<'_, Self::Secret>;
+
+    /// Read-only: shows that a rotation can succeed (address, our own rights, nobody else's
+    /// keys in the way), and returns `current` completed with what the server knows of it.
+    async fn ready(
+        &self,
+        current: &Self::Secret,
+        address: &SecretAddress,
+    ) -> Result<Self::Secret, ProviderError>;
+
+    /// Read-only: uses the key as its consumers will. A server that shows new keys late is waited
+    /// for here, so that a refusal is final.
+    async fn verify(&self, secret: &Self::Secret) -> Result<Verdict, ProviderError>;
+
+    /// Makes the key stop working. Repeatable; already gone is success. Must not touch a newer key
+    /// that has taken this one's place.
+    async fn retire(&self, key: Retiring<'_, Self::Secret>) -> Result<Retired, ProviderError>;
+
+    /// Read-only: which keys of this secret the server holds. `current` says where to ask.
+    async fn list(
+        &self,
+        current: &Self::Secret,
+        address: &SecretAddress,
+    ) -> Result<Listing, ProviderError>;
+}
+
+/// Who picks the value of a new key.
+pub enum Origin<'a, S> {
+    /// We do, and tell the server: a password, a key pair.
+    Chosen(&'a dyn Choose<S>),
+    /// The server does, and shows it once: a token.
+    Issued(&'a dyn Issue<S>),
+}
+
+impl<S> Origin<'_, S> {
+    /// How long a key stays current at least when the secret's tags do not say. (P9)
+    #[must_use]
+    pub fn min_overlap(&self) -> TimeDelta {
+        match self {
+            Self::Chosen(_) => TimeDelta::hours(1),
+            Self::Issued(_) => TimeDelta::minutes(5),
+        }
+    }
+}
+
+/// A key whose value we pick.
+#[async_trait]
+pub trait Choose<S>: Send + Sync {
+    /// Same target as `current`, the free slot, a fresh value. Pure but for `random`.
+    fn choose(&self, current: &S, random: &mut Random) -> Result<S, DocumentError>;
+
+    /// Makes the server accept `pending`. Repeatable: the same pending, the same end state.
+    /// Fenced at the server: [`crate::ErrorKind::Conflict`] if a later rotation has passed.
+    async fn apply(&self, pending: &S, fence: &Fence) -> Result<(), ProviderError>;
+}
+
+/// A key whose value the server picks.
+#[async_trait]
+pub trait Issue<S>: Send + Sync {
+    /// NOT repeatable: each call may leave one more live key. The label goes with the key where
+    /// the server has room for one.
+    async fn mint(&self, current: &S, label: &KeyLabel) -> Result<S, ProviderError>;
+}
+
+/// Whose key it is: written beside the key where the server has room for it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeyLabel {
+    /// The secret it belongs to.
+    pub address: SecretAddress,
+    /// The version that holds it.
+    pub version: VersionId,
+}
+
+/// What a change at the server must be younger than: an invocation that was frozen while later
+/// rotations passed finds their marks and stops.
+#[derive(Clone, Debug)]
+pub struct Fence {
+    /// The secret whose keys these are.
+    pub address: SecretAddress,
+    /// The pending key's version.
+    pub pending: VersionStamp,
+    /// The current key's version.
+    pub current: VersionStamp,
+}
+
+/// Which version, and when its value was stored.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VersionStamp {
+    /// The version.
+    pub id: VersionId,
+    /// When its value was stored, by the store's clock.
+    pub created_at: DateTime<Utc>,
+}
+
+/// The server's answer to a key. All three are answers, not errors.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "verdict", rename_all = "snake_case")]
+pub enum Verdict {
+    /// The server accepts it, with what it is meant to be able to do.
+    Accepted,
+    /// The server does not.
+    Refused {
+        /// The server's reason, without a value.
+        reason: String,
+    },
+    /// The document holds no key yet.
+    NoKey,
+}
+
+/// Which key to retire.
+#[derive(Clone, Copy, Debug)]
+pub enum Retiring<'a, S> {
+    /// The key in this document.
+    Secret(&'a S),
+    /// A key that only the server's list knows.
+    Listed {
+        /// The key.
+        key: &'a ListedKey,
+        /// Where and as whom to ask.
+        current: &'a S,
+    },
+}
+
+/// How it is known that a key is dead. (P7)
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Retired {
+    /// One atomic statement put another key in its place.
+    Replaced,
+    /// The server was seen to refuse it afterwards.
+    Refused,
+    /// The server refused it or did not know it already before.
+    AlreadyGone,
+}
+
+/// What a server can tell about the keys of a secret.
+#[derive(Clone, Debug)]
+pub enum Listing {
+    /// These keys of ours exist.
+    Keys(Vec<ListedKey>),
+    /// There are only two places, and a new key replaces the old one in its place atomically.
+    FixedSlots,
+    /// The server does not list keys of this kind.
+    CannotList {
+        /// An unknown key is dead after this long at the latest.
+        dead_within: TimeDelta,
+    },
+}
+
+/// A key that the server lists.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListedKey {
+    /// Its public identity, equal to [`Credential::key_id`] of its document.
+    pub key_id: KeyId,
+    /// By which the server finds it, where that is not the key id.
+    pub handle: String,
+}

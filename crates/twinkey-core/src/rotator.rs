@@ -1,0 +1,352 @@
+//! The half of each step that knows what kind of key it is, for every [`Provider`] at once.
+
+use async_trait::async_trait;
+use chrono::{DateTime, TimeDelta, Utc};
+
+use crate::room::{Room, pending_slot};
+use crate::{
+    Choose, Credential, Description, DocumentError, Fence, Issue, KeyId, KeyLabel, Listing, Origin,
+    Pass, Provider, ProviderError, Random, Retiring, RotationFailure, SecretValue, Slot, Stage,
+    StepReport, StepResult, StoreError, Verdict, Version, VersionStamp,
+};
+
+/// A provider whose document type has been erased. Implemented once, for every [`Provider`].
+#[async_trait]
+pub trait Rotator: Send + Sync {
+    /// How long a key of this kind stays current at least, unless a tag says otherwise.
+    fn min_overlap(&self) -> TimeDelta;
+
+    /// Whether a text is a document of this kind. Pure.
+    fn parse(&self, value: &SecretValue) -> Result<Option<KeyId>, DocumentError>;
+
+    /// createSecret: makes a key's value and stores it as pending.
+    async fn create(
+        &self,
+        pass: &Pass<'_>,
+        description: Description,
+        current: Version,
+        random: &mut Random,
+    ) -> Result<StepReport, RotationFailure>;
+
+    /// setSecret: makes the server accept the pending key.
+    async fn set(
+        &self,
+        pass: &Pass<'_>,
+        current: Version,
+        pending: Version,
+    ) -> Result<StepReport, RotationFailure>;
+
+    /// testSecret: uses the pending key as consumers will.
+    async fn test(
+        &self,
+        pass: &Pass<'_>,
+        current: Version,
+        pending: Version,
+    ) -> Result<StepReport, RotationFailure>;
+
+    /// testSecret without a pending value: shows that a rotation could succeed. Changes nothing.
+    async fn check(&self, pass: &Pass<'_>, current: Version)
+    -> Result<StepReport, RotationFailure>;
+
+    /// What the server says now of the key in a document. Read-only.
+    async fn inspect(&self, value: &SecretValue) -> Result<Inspection, ProviderError>;
+}
+
+/// What the server says of one key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Inspection {
+    /// The key, if the document holds one.
+    pub key: Option<KeyId>,
+    /// When it dies by itself.
+    pub expires_at: Option<DateTime<Utc>>,
+    /// What the server says.
+    pub verdict: Verdict,
+}
+
+#[async_trait]
+impl<P: Provider> Rotator for P {
+    fn min_overlap(&self) -> TimeDelta {
+        self.origin().min_overlap()
+    }
+
+    fn parse(&self, value: &SecretValue) -> Result<Option<KeyId>, DocumentError> {
+        Ok(P::Secret::parse(value)?.key_id())
+    }
+
+    async fn create(
+        &self,
+        pass: &Pass<'_>,
+        description: Description,
+        current: Version,
+        random: &mut Random,
+    ) -> Result<StepReport, RotationFailure> {
+        let parsed = parse::<P>("current", &current)?;
+        let ready = self
+            .ready(&parsed, &pass.store.address(pass.secret))
+            .await?;
+        match self.origin() {
+            Origin::Chosen(choose) => {
+                let verdict = self.verify(&ready).await?;
+                accept_current(self, pass, &ready, &verdict).await?;
+                let keep = Room::keep(&description, &current.id, pass.token, &verdict);
+                let slot = pending_slot(pass, &description, keep.as_ref()).await?;
+                choose_and_store(choose, pass, &ready, slot, random).await
+            }
+            Origin::Issued(issue) => {
+                let Some(room) = Room::make_for_issued(self, pass, &current, &ready).await? else {
+                    return Ok(StepReport::already_done());
+                };
+                mint_and_store(self, issue, pass, &ready, room).await
+            }
+        }
+    }
+
+    async fn set(
+        &self,
+        pass: &Pass<'_>,
+        current: Version,
+        pending: Version,
+    ) -> Result<StepReport, RotationFailure> {
+        let (old, new) = parse_pair::<P>(&current, &pending)?;
+        bury_if_expired(self, pass, &new).await?;
+        let Origin::Chosen(choose) = self.origin() else {
+            return Ok(StepReport::done(new.key_id(), Vec::new()));
+        };
+        let retired = Room::make_for_chosen(self, pass, &current, &old, &new).await?;
+        let fence = Fence {
+            address: pass.store.address(pass.secret),
+            pending: stamp(&pending),
+            current: stamp(&current),
+        };
+        choose.apply(&new, &fence).await?;
+        Ok(StepReport::done(new.key_id(), retired))
+    }
+
+    async fn test(
+        &self,
+        pass: &Pass<'_>,
+        current: Version,
+        pending: Version,
+    ) -> Result<StepReport, RotationFailure> {
+        let (_, new) = parse_pair::<P>(&current, &pending)?;
+        bury_if_expired(self, pass, &new).await?;
+        let reason = match self.verify(&new).await? {
+            Verdict::Accepted => return Ok(StepReport::done(new.key_id(), Vec::new())),
+            Verdict::Refused { reason } => reason,
+            Verdict::NoKey => "the document holds no key".into(),
+        };
+        match self.origin() {
+            // Applying again may still mend it.
+            Origin::Chosen(_) => Err(RotationFailure::PendingRefused {
+                key: new.key_id(),
+                reason,
+            }),
+            Origin::Issued(_) => Err(bury(self, pass, &new, reason).await?),
+        }
+    }
+
+    async fn check(
+        &self,
+        pass: &Pass<'_>,
+        current: Version,
+    ) -> Result<StepReport, RotationFailure> {
+        let parsed = parse::<P>("current", &current)?;
+        let ready = self
+            .ready(&parsed, &pass.store.address(pass.secret))
+            .await?;
+        if let Verdict::Refused { reason } = self.verify(&ready).await? {
+            return Err(RotationFailure::CurrentRefused {
+                key: ready.key_id(),
+                reason,
+            });
+        }
+        Ok(StepReport {
+            result: StepResult::OnlyChecked,
+            key: ready.key_id(),
+            retired: Vec::new(),
+        })
+    }
+
+    async fn inspect(&self, value: &SecretValue) -> Result<Inspection, ProviderError> {
+        let secret = P::Secret::parse(value)?;
+        let verdict = self.verify(&secret).await?;
+        Ok(Inspection {
+            key: secret.key_id(),
+            expires_at: secret.expires_at(),
+            verdict,
+        })
+    }
+}
+
+pub(crate) fn parse<P: Provider>(
+    whose: &'static str,
+    version: &Version,
+) -> Result<P::Secret, RotationFailure> {
+    P::Secret::parse(&version.value).map_err(|error| RotationFailure::Document { whose, error })
+}
+
+/// Parses both documents and pins the pending one to what current names. (P10)
+fn parse_pair<P: Provider>(
+    current: &Version,
+    pending: &Version,
+) -> Result<(P::Secret, P::Secret), RotationFailure> {
+    let old = parse::<P>("current", current)?;
+    let new = parse::<P>("pending", pending)?;
+    new.continues(&old)
+        .map_err(|error| RotationFailure::Document {
+            whose: "pending",
+            error,
+        })?;
+    Ok((old, new))
+}
+
+fn stamp(version: &Version) -> VersionStamp {
+    VersionStamp {
+        id: version.id.clone(),
+        created_at: version.created_at,
+    }
+}
+
+/// Where the only free place may hold the last key that works, a refused current key stops
+/// the rotation before anything is changed.
+pub(crate) async fn accept_current<P: Provider>(
+    provider: &P,
+    pass: &Pass<'_>,
+    current: &P::Secret,
+    verdict: &Verdict,
+) -> Result<(), RotationFailure> {
+    let Verdict::Refused { reason } = verdict else {
+        return Ok(());
+    };
+    match provider
+        .list(current, &pass.store.address(pass.secret))
+        .await?
+    {
+        Listing::FixedSlots => Err(RotationFailure::CurrentRefused {
+            key: current.key_id(),
+            reason: reason.clone(),
+        }),
+        Listing::Keys(_) | Listing::CannotList { .. } => Ok(()),
+    }
+}
+
+async fn choose_and_store<S: Credential>(
+    choose: &dyn Choose<S>,
+    pass: &Pass<'_>,
+    current: &S,
+    slot: Slot,
+    random: &mut Random,
+) -> Result<StepReport, RotationFailure> {
+    let pending = choose
+        .choose(current, random)
+        .map_err(|error| RotationFailure::Document {
+            whose: "current",
+            error,
+        })?;
+    match put(pass, slot, &pending.render()).await {
+        Ok(()) => Ok(StepReport::done(pending.key_id(), Vec::new())),
+        // Another delivery won: its value is the rotation's. Ours was never known to anybody.
+        Err(StoreError::Conflict { .. }) => still_in_flight(pass).await,
+        Err(error) => Err(error.into()),
+    }
+}
+
+async fn mint_and_store<P: Provider>(
+    provider: &P,
+    issue: &dyn Issue<P::Secret>,
+    pass: &Pass<'_>,
+    current: &P::Secret,
+    room: Room,
+) -> Result<StepReport, RotationFailure> {
+    let label = KeyLabel {
+        address: pass.store.address(pass.secret),
+        version: pass.token.clone(),
+    };
+    let minted = match issue.mint(current, &label).await {
+        Ok(minted) => minted,
+        Err(error) => return Err(lost(provider, pass, current, error).await),
+    };
+    let Err(error) = put(pass, room.slot, &minted.render()).await else {
+        return Ok(StepReport::done(minted.key_id(), room.retired));
+    };
+    // Nobody but us knows this key: it dies before we return.
+    if let Err(retiring) = provider.retire(Retiring::Secret(&minted)).await {
+        return Err(lost(provider, pass, current, retiring).await);
+    }
+    match error {
+        StoreError::Conflict { .. } => still_in_flight(pass).await,
+        error => Err(error.into()),
+    }
+}
+
+/// A key may be live that no version holds: says until when, if the server cannot list it. (P2, P4)
+async fn lost<P: Provider>(
+    provider: &P,
+    pass: &Pass<'_>,
+    current: &P::Secret,
+    error: ProviderError,
+) -> RotationFailure {
+    match provider
+        .list(current, &pass.store.address(pass.secret))
+        .await
+    {
+        Ok(Listing::CannotList { dead_within }) => RotationFailure::PossibleStray {
+            error,
+            dead_by: pass.clock.now() + dead_within,
+        },
+        _ => error.into(),
+    }
+}
+
+/// Repeats the identical put while its outcome is unknown: success means stored, conflict
+/// means another delivery won.
+async fn put(pass: &Pass<'_>, slot: Slot, value: &SecretValue) -> Result<(), StoreError> {
+    const REPEATS: usize = 2;
+    let stages = [Stage::Pending, Stage::Slot(slot)];
+    let mut result = pass
+        .store
+        .put(pass.secret, pass.token, value, &stages)
+        .await;
+    for _ in 0..REPEATS {
+        let Err(StoreError::Transient { .. }) = result else {
+            break;
+        };
+        result = pass
+            .store
+            .put(pass.secret, pass.token, value, &stages)
+            .await;
+    }
+    result
+}
+
+async fn still_in_flight(pass: &Pass<'_>) -> Result<StepReport, RotationFailure> {
+    pass.position().await.map(|_| StepReport::already_done())
+}
+
+async fn bury_if_expired<P: Provider>(
+    provider: &P,
+    pass: &Pass<'_>,
+    pending: &P::Secret,
+) -> Result<(), RotationFailure> {
+    match pending.expires_at() {
+        Some(expiry) if expiry <= pass.clock.now() => {
+            Err(bury(provider, pass, pending, format!("it expired at {expiry}")).await?)
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Ends a rotation that can never be finished: its key is made dead, then the label comes off.
+async fn bury<P: Provider>(
+    provider: &P,
+    pass: &Pass<'_>,
+    pending: &P::Secret,
+    reason: String,
+) -> Result<RotationFailure, RotationFailure> {
+    provider.retire(Retiring::Secret(pending)).await?;
+    pass.detach_pending().await?;
+    Ok(RotationFailure::PendingDead {
+        key: pending.key_id(),
+        reason,
+    })
+}
