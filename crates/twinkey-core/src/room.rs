@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use crate::guard::{Position, position};
 use crate::rotator::{accept_current, parse};
 use crate::{
-    Credential, Description, KeyId, Listing, Pass, Provider, RetiredKey, Retiring, RotationFailure,
-    Selector, Slot, Stage, StoreError, Verdict, Version, VersionId,
+    Credential, Description, KeyId, Listing, Pass, Provider, Retired, RetiredKey, Retiring,
+    RotationFailure, Selector, Slot, Stage, StoreError, Verdict, Version, VersionId,
 };
 
 /// Room for one new key.
@@ -56,9 +56,14 @@ impl Room {
         }
         let verdict = provider.verify(parsed).await?;
         let keep = Self::keep(&description, &current.id, pass.token, &verdict);
-        let spared: Vec<&VersionId> = keep.iter().collect();
-        let retired =
-            retire_all_but(provider, pass, &description, parsed, &spared, &listing).await?;
+        let sweep = Sweep {
+            provider,
+            pass,
+            description: &description,
+            current: parsed,
+            listing: &listing,
+        };
+        let retired = sweep.retire_all_but(keep.as_ref(), None).await?;
         let slot = pending_slot(pass, &description, keep.as_ref()).await?;
         Ok(Some(Self { slot, retired }))
     }
@@ -81,9 +86,14 @@ impl Room {
         let description = pass.store.describe(pass.secret).await?;
         position(&description, pass.token)?;
         let keep = Self::keep(&description, &current.id, pass.token, &verdict);
-        let spared: Vec<&VersionId> = keep.iter().chain([pass.token]).collect();
-        let _ = new;
-        retire_all_but(provider, pass, &description, old, &spared, &listing).await
+        let sweep = Sweep {
+            provider,
+            pass,
+            description: &description,
+            current: old,
+            listing: &listing,
+        };
+        sweep.retire_all_but(keep.as_ref(), new.key_id()).await
     }
 }
 
@@ -102,51 +112,94 @@ fn live_versions(description: &Description, token: &VersionId) -> Vec<VersionId>
         .collect()
 }
 
-/// Retires the key of every labelled version and every listed key, except the spared ones.
-async fn retire_all_but<P: Provider>(
-    provider: &P,
-    pass: &Pass<'_>,
-    description: &Description,
-    current: &P::Secret,
-    spared: &[&VersionId],
-    listing: &Listing,
-) -> Result<Vec<RetiredKey>, RotationFailure> {
-    let mut known: BTreeSet<KeyId> = BTreeSet::new();
-    let mut doomed = Vec::new();
-    let mut versions = live_versions(description, pass.token);
-    versions.extend(
-        spared
-            .iter()
-            .filter(|id| **id == pass.token)
-            .map(|id| (*id).clone()),
-    );
-    for id in versions {
-        let version = pass
-            .store
-            .read(pass.secret, &Selector::Version(id.clone()))
-            .await?;
+/// What was seen before anything is retired.
+struct Sweep<'a, P: Provider> {
+    provider: &'a P,
+    pass: &'a Pass<'a>,
+    description: &'a Description,
+    current: &'a P::Secret,
+    listing: &'a Listing,
+}
+
+impl<P: Provider> Sweep<'_, P> {
+    /// Retires the key of every labelled version and every listed key, except the kept version's
+    /// and the pending one.
+    async fn retire_all_but(
+        &self,
+        keep: Option<&VersionId>,
+        pending: Option<KeyId>,
+    ) -> Result<Vec<RetiredKey>, RotationFailure> {
+        let mut known: BTreeSet<KeyId> = pending.into_iter().chain(self.current.key_id()).collect();
+        let mut retired = Vec::new();
+        for id in live_versions(self.description, self.pass.token) {
+            let kept = keep == Some(&id);
+            if kept && !matches!(self.listing, Listing::Keys(_)) {
+                continue;
+            }
+            let Some((key, secret)) = self.labelled_key(&id).await? else {
+                continue;
+            };
+            known.insert(key.clone());
+            if !kept {
+                let how = self.retire_labelled(&secret).await?;
+                retired.push(RetiredKey { key, how });
+            }
+        }
+        retired.extend(self.retire_strays(&known).await?);
+        Ok(retired)
+    }
+
+    async fn labelled_key(
+        &self,
+        id: &VersionId,
+    ) -> Result<Option<(KeyId, P::Secret)>, RotationFailure> {
+        let at = Selector::Version(id.clone());
+        let version = self.pass.store.read(self.pass.secret, &at).await?;
         let secret = parse::<P>("previous", &version)?;
-        known.extend(secret.key_id());
-        if !spared.contains(&&id) {
-            doomed.push(secret);
+        Ok(secret.key_id().map(|key| (key, secret)))
+    }
+
+    /// An old key is only ever sent to the server that current names. (P10)
+    async fn retire_labelled(&self, secret: &P::Secret) -> Result<Retired, RotationFailure> {
+        match self.current.continues(secret) {
+            Ok(()) => Ok(self.provider.retire(Retiring::Secret(secret)).await?),
+            Err(_)
+                if secret
+                    .expires_at()
+                    .is_some_and(|expiry| expiry <= self.pass.clock.now()) =>
+            {
+                Ok(Retired::AlreadyGone)
+            }
+            Err(error) => Err(RotationFailure::Document {
+                whose: "previous",
+                error,
+            }),
         }
     }
-    let mut retired = Vec::new();
-    for secret in doomed {
-        let Some(key) = secret.key_id() else { continue };
-        let how = provider.retire(Retiring::Secret(&secret)).await?;
-        retired.push(RetiredKey { key, how });
-    }
-    if let Listing::Keys(keys) = listing {
+
+    async fn retire_strays(
+        &self,
+        known: &BTreeSet<KeyId>,
+    ) -> Result<Vec<RetiredKey>, RotationFailure> {
+        let Listing::Keys(keys) = self.listing else {
+            return Ok(Vec::new());
+        };
+        let mut retired = Vec::new();
         for key in keys.iter().filter(|key| !known.contains(&key.key_id)) {
-            let how = provider.retire(Retiring::Listed { key, current }).await?;
+            let how = self
+                .provider
+                .retire(Retiring::Listed {
+                    key,
+                    current: self.current,
+                })
+                .await?;
             retired.push(RetiredKey {
                 key: key.key_id.clone(),
                 how,
             });
         }
+        Ok(retired)
     }
-    Ok(retired)
 }
 
 /// The slot for the pending key: the one that the kept key is not in. A kept key without a slot
