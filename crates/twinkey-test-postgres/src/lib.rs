@@ -1,1 +1,16 @@
-//! .
+#![doc = include_str!("../README.md")]
+
+mod binaries;
+mod certificate;
+mod cluster;
+mod error;
+mod login;
+mod server;
+mod template;
+mod unprivileged;
+
+pub use binaries::{Binaries, find_binaries};
+pub use certificate::{Certificate, CertificateAuthority};
+pub use cluster::{Cluster, Options, SUPERUSER};
+pub use error::ClusterError;
+pub use tokio_postgres;
