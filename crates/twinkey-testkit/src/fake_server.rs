@@ -1,0 +1,140 @@
+//! A server in memory that knows which keys are live, and the most that ever were.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use chrono::{DateTime, Utc};
+use twinkey_core::{Clock, SecretAddress, VersionStamp};
+
+use crate::FakeClock;
+
+/// A server in memory. Clones are the same server.
+#[derive(Clone, Debug)]
+pub struct FakeServer {
+    state: Arc<Mutex<State>>,
+    clock: FakeClock,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    keys: Vec<Key>,
+    issued: u32,
+    most_live: usize,
+    marks: BTreeMap<String, VersionStamp>,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Key {
+    pub(crate) account: String,
+    pub(crate) value: String,
+    pub(crate) owner: Option<SecretAddress>,
+    pub(crate) expires_at: Option<DateTime<Utc>>,
+}
+
+impl FakeServer {
+    /// A server without keys.
+    #[must_use]
+    pub fn new(clock: FakeClock) -> Self {
+        Self {
+            state: Arc::default(),
+            clock,
+        }
+    }
+
+    /// Whether it accepts a value now.
+    #[must_use]
+    pub fn accepts(&self, value: &str) -> bool {
+        let now = self.clock.now();
+        self.lock().live(now).any(|key| key.value == value)
+    }
+
+    /// How many keys are live now.
+    #[must_use]
+    pub fn live(&self) -> usize {
+        let now = self.clock.now();
+        self.lock().live(now).count()
+    }
+
+    /// The most keys that were live at any instant.
+    #[must_use]
+    pub fn most_live(&self) -> usize {
+        self.lock().most_live
+    }
+
+    /// Somebody makes a key by hand.
+    pub fn add_by_hand(&self, account: &str, value: &str) {
+        self.place(Key {
+            account: account.into(),
+            value: value.into(),
+            owner: None,
+            expires_at: None,
+        });
+    }
+
+    /// Somebody breaks a key by hand.
+    pub fn break_by_hand(&self, value: &str) {
+        self.lock().keys.retain(|key| key.value != value);
+    }
+
+    /// Puts a key in the place of its account, atomically.
+    pub(crate) fn replace(&self, key: Key) {
+        self.lock()
+            .keys
+            .retain(|other| other.account != key.account);
+        self.place(key);
+    }
+
+    /// Adds a key beside the others; the same value again changes nothing.
+    pub(crate) fn place(&self, key: Key) {
+        let now = self.clock.now();
+        let mut state = self.lock();
+        if !state.keys.iter().any(|other| other.value == key.value) {
+            state.keys.push(key);
+        }
+        let live = state.live(now).count();
+        state.most_live = state.most_live.max(live);
+    }
+
+    pub(crate) fn remove(&self, value: &str) -> bool {
+        let accepted = self.accepts(value);
+        self.lock().keys.retain(|key| key.value != value);
+        accepted
+    }
+
+    pub(crate) fn owned_by(&self, address: &SecretAddress) -> Vec<Key> {
+        let now = self.clock.now();
+        let owned = |key: &&Key| key.owner.as_ref() == Some(address);
+        self.lock().live(now).filter(owned).cloned().collect()
+    }
+
+    pub(crate) fn next_value(&self) -> String {
+        let mut state = self.lock();
+        state.issued += 1;
+        format!("TEST-issued-{}", state.issued)
+    }
+
+    /// The stamp of the key in an account's place, replaced unless it is later than `stamp`.
+    pub(crate) fn pass_fence(&self, account: &str, stamp: &VersionStamp) -> bool {
+        let mut state = self.lock();
+        let superseded = state
+            .marks
+            .get(account)
+            .is_some_and(|mark| mark.created_at > stamp.created_at);
+        if !superseded {
+            state.marks.insert(account.to_owned(), stamp.clone());
+        }
+        !superseded
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn live(&self, now: DateTime<Utc>) -> impl Iterator<Item = &Key> {
+        self.keys
+            .iter()
+            .filter(move |key| key.expires_at.is_none_or(|expiry| expiry > now))
+    }
+}

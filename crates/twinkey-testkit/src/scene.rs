@@ -1,0 +1,148 @@
+//! One secret, one server, one engine, all in memory.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+use twinkey_core::{
+    Clock, Credential, DocumentError, Engine, Kinds, MIN_OVERLAP_TAG, RotationError, Rotator,
+    SecretId, SecretValue, Slot, Stage, Step, StepReport, StepRequest, Store, VersionId,
+};
+
+use crate::{
+    FakeClock, FakeKind, FakeProvider, FakeSecret, FakeSecretsManager, FakeServer, FaultyProvider,
+    FaultyStore, Injector,
+};
+
+/// One secret, one server, one engine, all in memory, with an injector around both.
+pub struct Scene {
+    /// The secret's name.
+    pub secret: SecretId,
+    /// The store.
+    pub store: FakeSecretsManager,
+    /// The server.
+    pub server: FakeServer,
+    /// The clock of all three.
+    pub clock: FakeClock,
+    /// Every outside call passes it.
+    pub injector: Injector,
+    /// The provider, without the injector.
+    pub provider: FakeProvider,
+    random: Arc<Mutex<StdRng>>,
+}
+
+struct OneKind(FaultyProvider<FakeProvider>);
+
+impl Kinds for OneKind {
+    fn open(&self, _: &SecretValue) -> Result<Box<dyn Rotator>, DocumentError> {
+        Ok(Box::new(self.0.clone()))
+    }
+}
+
+impl Scene {
+    /// A secret of one kind that was never rotated, without a minimum overlap.
+    #[must_use]
+    pub fn new(kind: FakeKind) -> Self {
+        let clock = FakeClock::default();
+        let server = FakeServer::new(clock.clone());
+        let provider = FakeProvider::new(kind, server.clone(), clock.clone());
+        let scene = Self {
+            secret: SecretId::new("app/key"),
+            store: FakeSecretsManager::new(clock.clone()),
+            server,
+            clock,
+            injector: Injector::default(),
+            provider,
+            random: Arc::new(Mutex::new(StdRng::seed_from_u64(7))),
+        };
+        scene.put_by_hand(&scene.provider.first_document());
+        scene.store.tag(&scene.secret, MIN_OVERLAP_TAG, "0s");
+        scene
+    }
+
+    /// A person puts a document.
+    pub fn put_by_hand(&self, document: &FakeSecret) {
+        let id = VersionId::random(&mut *self.random());
+        self.store
+            .put_by_hand(&self.secret, &id, &document.render());
+    }
+
+    /// A fresh token, with its rotation begun.
+    #[must_use]
+    pub fn begin(&self) -> VersionId {
+        let token = VersionId::manual(&mut *self.random(), false);
+        self.store
+            .rotate_secret(&self.secret, &token)
+            .expect("no rotation is in flight");
+        token
+    }
+
+    /// What time it is.
+    #[must_use]
+    pub fn now(&self) -> chrono::DateTime<chrono::Utc> {
+        self.clock.now()
+    }
+
+    /// Stores a pending value past the engine, as an intruder would.
+    pub async fn put_pending(&self, token: &VersionId, value: &SecretValue) {
+        let stages = [Stage::Pending, Stage::Slot(Slot::B)];
+        self.store
+            .put(&self.secret, token, value, &stages)
+            .await
+            .expect("stored");
+    }
+
+    /// Delivers one step.
+    pub async fn step(&self, step: Step, token: &VersionId) -> Result<StepReport, RotationError> {
+        let store = FaultyStore::new(self.store.clone(), self.injector.clone());
+        let kinds = OneKind(FaultyProvider::new(
+            self.provider.clone(),
+            self.injector.clone(),
+        ));
+        let engine = Engine {
+            store: &store,
+            kinds: &kinds,
+            clock: &self.clock,
+        };
+        let request = StepRequest {
+            step,
+            secret: self.secret.clone(),
+            token: token.clone(),
+        };
+        let mut random = StdRng::from_rng(&mut *self.random());
+        engine.step(&request, &mut random).await
+    }
+
+    /// Delivers the four steps, as far as they pass.
+    pub async fn rotate(&self, token: &VersionId) -> Result<Vec<StepReport>, RotationError> {
+        let mut reports = Vec::new();
+        for step in Step::ALL {
+            reports.push(self.step(step, token).await?);
+        }
+        Ok(reports)
+    }
+
+    /// The document under a label.
+    #[must_use]
+    pub fn document(&self, stage: &Stage) -> Option<FakeSecret> {
+        let value = self.store.value(&self.secret, stage)?;
+        Some(FakeSecret::parse(&value).expect("the fake's document"))
+    }
+
+    /// The key under a label, as a consumer reads it.
+    #[must_use]
+    pub fn key(&self, stage: &Stage) -> Option<String> {
+        self.document(stage)?.value
+    }
+
+    /// Whether the server accepts the key under a label.
+    #[must_use]
+    pub fn works(&self, stage: &Stage) -> bool {
+        self.key(stage)
+            .is_some_and(|value| self.server.accepts(&value))
+    }
+
+    fn random(&self) -> impl std::ops::DerefMut<Target = StdRng> {
+        self.random.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
