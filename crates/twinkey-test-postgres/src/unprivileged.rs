@@ -39,6 +39,11 @@ impl Account {
     }
 }
 
+/// Whether we may install packages.
+pub(crate) fn is_root() -> bool {
+    id(&["-u"]).is_ok_and(|uid| uid == 0)
+}
+
 fn hand_over(path: &Path, uid: u32, gid: u32) -> Result<(), ClusterError> {
     std::os::unix::fs::lchown(path, Some(uid), Some(gid)).map_err(machine("chown", path))?;
     let metadata = path.symlink_metadata().map_err(machine("stat", path))?;

@@ -1,1 +1,99 @@
-fn main() {}
+#![doc = include_str!("../README.md")]
+
+use std::process::{Command, ExitCode};
+
+const USAGE: &str = "usage: cargo xtask demo [--plain] [--rotations N] | test [FILTER] | lint";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let result = match arguments.as_slice() {
+        ["demo", options @ ..] => demo(options),
+        ["test", filter @ ..] => test(filter),
+        ["lint"] => lint(),
+        _ => Err(USAGE.into()),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(problem) => {
+            eprintln!("xtask: {problem}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn demo(options: &[&str]) -> Result<(), String> {
+    find_or_install_postgres()?;
+    let arguments = ["run", "--quiet", "--package", "twinkey-demo", "--"];
+    cargo(&[&arguments, options].concat())
+}
+
+fn test(filter: &[&str]) -> Result<(), String> {
+    find_or_install_postgres()?;
+    // The end-to-end tests start the real program.
+    cargo(&["build", "--package", "twinkey-cli"])?;
+    cargo(&["test", "--workspace", "--doc"])?;
+    let runner: &[&str] = if has_nextest() {
+        &["nextest", "run", "--workspace", "--no-fail-fast"]
+    } else {
+        &["test", "--workspace", "--all-targets", "--no-fail-fast"]
+    };
+    cargo(&[runner, filter].concat())
+}
+
+fn lint() -> Result<(), String> {
+    cargo(&["fmt", "--all", "--check"])?;
+    cargo(&[
+        "clippy",
+        "--workspace",
+        "--all-targets",
+        "--",
+        "--deny",
+        "warnings",
+    ])?;
+    let documentation = [
+        "doc",
+        "--workspace",
+        "--no-deps",
+        "--document-private-items",
+    ];
+    run(Command::new("cargo")
+        .args(documentation)
+        .env("RUSTDOCFLAGS", "--deny warnings"))
+}
+
+fn find_or_install_postgres() -> Result<(), String> {
+    let program = "find-or-install-postgres";
+    cargo(&[
+        "run",
+        "--quiet",
+        "--package",
+        "twinkey-test-postgres",
+        "--bin",
+        program,
+    ])
+}
+
+fn has_nextest() -> bool {
+    Command::new("cargo")
+        .args(["nextest", "--version"])
+        .output()
+        .is_ok_and(|output| output.status.success())
+}
+
+fn cargo(arguments: &[&str]) -> Result<(), String> {
+    run(Command::new("cargo").args(arguments))
+}
+
+/// Ctrl-C reaches the program too, since it shares our terminal: we only wait for its end.
+fn run(command: &mut Command) -> Result<(), String> {
+    let shown = format!("{command:?}").replace('"', "");
+    let status = command
+        .status()
+        .map_err(|error| format!("{shown}: {error}"))?;
+    if status.success() {
+        Ok(())
+    } else {
+        Err(format!("{shown}: {status}"))
+    }
+}
