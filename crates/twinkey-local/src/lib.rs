@@ -1,1 +1,30 @@
-//! .
+#![doc = include_str!("../README.md")]
+
+mod agenda;
+mod database;
+mod errand;
+mod keyfile;
+mod lease;
+mod ledger;
+mod limits;
+mod open_error;
+mod rotations;
+mod run;
+mod scheduler;
+mod sealed;
+mod secrets;
+mod service;
+mod service_error;
+mod state;
+mod store;
+mod watch;
+
+pub use lease::Lease;
+pub use open_error::OpenError;
+pub use rotations::Standing;
+pub use scheduler::{Event, Scheduler};
+pub use secrets::{SecretSummary, VersionSummary};
+pub use service::{Ask, Due, Rotation, Service};
+pub use service_error::ServiceError;
+pub use store::LocalStore;
+pub use watch::{Unwatched, Watch};

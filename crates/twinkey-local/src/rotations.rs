@@ -1,0 +1,384 @@
+//! Rotations in the store: begun, leased, recorded and closed, each in one transaction.
+
+use chrono::{DateTime, Utc};
+use twinkey_core::{Failure, Outcome, Record, SecretId, Stage, StepRecord, StoreError, VersionId};
+
+use crate::LocalStore;
+use crate::lease::Lease;
+use crate::ledger::{Ledger, corrupt};
+use crate::state::{RotationState, State, conflict};
+
+/// Where a secret's rotation stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// None is in flight.
+    Idle,
+    /// A process works on this one.
+    Running(VersionId),
+    /// This one was begun and nobody works on it: it is to be finished before another begins.
+    Interrupted {
+        /// Its token.
+        token: VersionId,
+        /// Whether its new value is stored. Without one, nothing has been made yet.
+        has_value: bool,
+    },
+}
+
+/// Whether a rotation was begun.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Begun {
+    Yes,
+    /// Another one is in flight.
+    InTheWay,
+}
+
+/// What closing a rotation found.
+#[derive(Clone, Debug)]
+pub(crate) enum Closed {
+    /// It is closed; its record, and whether it stays pending for another attempt.
+    Ours { record: Box<Record>, pending: bool },
+    /// Another process has taken it over, or it was abandoned.
+    NotOurs,
+}
+
+impl LocalStore {
+    /// Where the secret's rotation stands at `now`, by the machine's clock.
+    pub async fn standing(
+        &self,
+        secret: &SecretId,
+        now: DateTime<Utc>,
+    ) -> Result<Standing, StoreError> {
+        let secret = secret.clone();
+        self.read_ledger(move |ledger| Ok(ledger.state(&secret)?.standing(now)))
+            .await
+    }
+
+    /// Begins a rotation: its valueless AWSPENDING version, its lease and its record appear in
+    /// one transaction. [`StoreError::Conflict`] if another rotation is in flight, or the token has been
+    /// used up.
+    pub async fn begin_rotation(
+        &self,
+        secret: &SecretId,
+        token: &VersionId,
+        reason: Option<&str>,
+        lease: &Lease,
+    ) -> Result<(), StoreError> {
+        match self.try_begin(secret, token, reason, lease).await? {
+            Begun::Yes => Ok(()),
+            Begun::InTheWay => Err(conflict(
+                secret,
+                "a previous rotation isn't complete; that rotation will be reattempted",
+            )),
+        }
+    }
+
+    pub(crate) async fn try_begin(
+        &self,
+        secret: &SecretId,
+        token: &VersionId,
+        reason: Option<&str>,
+        lease: &Lease,
+    ) -> Result<Begun, StoreError> {
+        let (secret, token, lease) = (secret.clone(), token.clone(), lease.clone());
+        let reason = reason.map(str::to_owned);
+        self.write_ledger(move |ledger| {
+            let mut state = ledger.state(&secret)?;
+            if !state.is_free(lease.from()) {
+                return Ok(Begun::InTheWay);
+            }
+            if state.has_value(&token) {
+                return Err(conflict(
+                    &secret,
+                    format!("version {token} exists; a rotation needs a token of its own"),
+                ));
+            }
+            close_leftover(ledger, &secret, &state)?;
+            state.begin(&token, ledger.now());
+            open_record(ledger, &secret, &token, reason)?;
+            state.rotation = Some(RotationState {
+                token,
+                lease: Some(lease),
+            });
+            ledger.save_state(&secret, state)?;
+            Ok(Begun::Yes)
+        })
+        .await
+    }
+
+    /// Takes up an interrupted rotation. Of several that try, one gets it; the others get `false`.
+    pub async fn take_up(
+        &self,
+        secret: &SecretId,
+        token: &VersionId,
+        lease: &Lease,
+    ) -> Result<bool, StoreError> {
+        let (secret, token, lease) = (secret.clone(), token.clone(), lease.clone());
+        self.write_ledger(move |ledger| {
+            let mut state = ledger.state(&secret)?;
+            if !state.standing(lease.from()).is_interrupted(&token) {
+                return Ok(false);
+            }
+            open_record(ledger, &secret, &token, None)?;
+            state.rotation = Some(RotationState {
+                token,
+                lease: Some(lease),
+            });
+            ledger.save_state(&secret, state)?;
+            Ok(true)
+        })
+        .await
+    }
+
+    /// Prolongs a lease. `false` if it is not this holder's any more.
+    pub async fn renew(
+        &self,
+        secret: &SecretId,
+        token: &VersionId,
+        lease: &Lease,
+    ) -> Result<bool, StoreError> {
+        let (secret, token, lease) = (secret.clone(), token.clone(), lease.clone());
+        self.write_ledger(move |ledger| {
+            let mut state = ledger.state(&secret)?;
+            if !state.is_leased_to(&token, &lease) {
+                return Ok(false);
+            }
+            state.rotation = Some(RotationState {
+                token,
+                lease: Some(lease),
+            });
+            ledger.save_state(&secret, state)?;
+            Ok(true)
+        })
+        .await
+    }
+
+    /// Notes one delivery of a step. Says whether the rotation is still this holder's.
+    pub(crate) async fn append_step(
+        &self,
+        secret: &SecretId,
+        token: &VersionId,
+        lease: &Lease,
+        step: StepRecord,
+    ) -> Result<bool, StoreError> {
+        let (secret, token, lease) = (secret.clone(), token.clone(), lease.clone());
+        self.write_ledger(move |ledger| {
+            let mut record = begun_record(ledger, &secret, &token)?;
+            record.steps.push(step);
+            ledger.save_record(&record)?;
+            Ok(ledger.state(&secret)?.is_leased_to(&token, &lease))
+        })
+        .await
+    }
+
+    /// Ends an attempt. AWSPENDING comes off a rotation that succeeded, as Secrets Manager does,
+    /// and off one that made nothing; one with a stored value stays pending for another attempt.
+    pub(crate) async fn close(
+        &self,
+        secret: &SecretId,
+        token: &VersionId,
+        lease: &Lease,
+        outcome: Outcome,
+    ) -> Result<Closed, StoreError> {
+        let (secret, token, lease) = (secret.clone(), token.clone(), lease.clone());
+        self.write_ledger(move |ledger| {
+            let mut state = ledger.state(&secret)?;
+            if !state.is_leased_to(&token, &lease) {
+                return Ok(Closed::NotOurs);
+            }
+            let ended = outcome == Outcome::Succeeded || !state.has_value(&token);
+            if ended && state.holder(&Stage::Pending) == Some(&token) {
+                state.detach(&Stage::Pending);
+            }
+            let pending = state.holder(&Stage::Pending) == Some(&token);
+            state.rotation = pending.then(|| RotationState {
+                token: token.clone(),
+                lease: None,
+            });
+            let record = close_record(ledger, begun_record(ledger, &secret, &token)?, outcome)?;
+            ledger.save_state(&secret, state)?;
+            Ok(Closed::Ours {
+                record: Box::new(record),
+                pending,
+            })
+        })
+        .await
+    }
+
+    /// Gives a lease back, so that nobody needs to wait for it to lapse. Blocks for milliseconds:
+    /// it is called where nothing can be awaited.
+    pub(crate) fn release_blocking(
+        &self,
+        secret: &SecretId,
+        token: &VersionId,
+        lease: &Lease,
+    ) -> Result<(), StoreError> {
+        self.write_ledger_blocking(|ledger| {
+            let mut state = ledger.state(secret)?;
+            if state.is_leased_to(token, lease) {
+                state.rotation = Some(RotationState {
+                    token: token.clone(),
+                    lease: None,
+                });
+                ledger.save_state(secret, state)?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Ends an interrupted rotation that has made nothing yet, for one that cannot wait.
+    pub(crate) async fn detach_empty(
+        &self,
+        secret: &SecretId,
+        token: &VersionId,
+        now: DateTime<Utc>,
+    ) -> Result<(), StoreError> {
+        let (secret, token) = (secret.clone(), token.clone());
+        self.write_ledger(move |ledger| {
+            let mut state = ledger.state(&secret)?;
+            if state.standing(now).is_interrupted(&token) && !state.has_value(&token) {
+                abandon(ledger, &secret, &mut state)?;
+                ledger.save_state(&secret, state)?;
+            }
+            Ok(())
+        })
+        .await
+    }
+}
+
+/// Ends whatever rotation is in flight. Its process, if it lives, finds out at its next step.
+pub(crate) fn abandon(
+    ledger: &Ledger<'_>,
+    secret: &SecretId,
+    state: &mut State,
+) -> Result<(), StoreError> {
+    close_leftover(ledger, secret, state)?;
+    state.detach(&Stage::Pending);
+    state.rotation = None;
+    Ok(())
+}
+
+/// Closes the record of a rotation whose process died after the labels had ended it.
+fn close_leftover(ledger: &Ledger<'_>, secret: &SecretId, state: &State) -> Result<(), StoreError> {
+    let Some(rotation) = &state.rotation else {
+        return Ok(());
+    };
+    // A record that is missing must not keep a person from putting a value that works.
+    let Some(record) = ledger.record(secret, &rotation.token)? else {
+        return Ok(());
+    };
+    if record.outcome != Outcome::InProgress {
+        return Ok(());
+    }
+    let published = state.holder(&Stage::Current) == Some(&rotation.token);
+    let outcome = if published {
+        Outcome::Succeeded
+    } else {
+        Outcome::Failed(abandoned())
+    };
+    close_record(ledger, record, outcome).map(|_| ())
+}
+
+fn abandoned() -> Failure {
+    Failure {
+        error_type: "RotationAbandoned".into(),
+        message: "AWSPENDING was taken off its version before it was finished, by a value put by \
+                  hand or another rotation"
+            .into(),
+        hint: None,
+    }
+}
+
+/// The record of a rotation that begins, or goes on.
+fn open_record(
+    ledger: &Ledger<'_>,
+    secret: &SecretId,
+    token: &VersionId,
+    reason: Option<String>,
+) -> Result<(), StoreError> {
+    let earlier = ledger.record(secret, token)?;
+    let mut record = earlier.unwrap_or_else(|| Record {
+        secret: secret.clone(),
+        token: token.clone(),
+        trigger: token.trigger(),
+        reason: None,
+        started_at: ledger.now(),
+        finished_at: None,
+        steps: Vec::new(),
+        outcome: Outcome::InProgress,
+    });
+    record.reason = reason.or(record.reason);
+    record.finished_at = None;
+    record.outcome = Outcome::InProgress;
+    ledger.save_record(&record)
+}
+
+fn close_record(
+    ledger: &Ledger<'_>,
+    mut record: Record,
+    outcome: Outcome,
+) -> Result<Record, StoreError> {
+    record.finished_at = Some(ledger.now());
+    record.outcome = outcome;
+    ledger.save_record(&record)?;
+    Ok(record)
+}
+
+/// A rotation with a lease had its record written in the same transaction.
+fn begun_record(
+    ledger: &Ledger<'_>,
+    secret: &SecretId,
+    token: &VersionId,
+) -> Result<Record, StoreError> {
+    ledger.record(secret, token)?.ok_or_else(|| {
+        corrupt(
+            format!("the record of rotation {token} of secret {secret}"),
+            "it was deleted from the file",
+        )
+    })
+}
+
+impl State {
+    /// A binding lease counts even where AWSPENDING is gone already: its process is about to
+    /// write how the rotation ended.
+    fn standing(&self, now: DateTime<Utc>) -> Standing {
+        if let Some(token) = self.bound(now) {
+            return Standing::Running(token.clone());
+        }
+        match self.holder(&Stage::Pending) {
+            None => Standing::Idle,
+            Some(token) => Standing::Interrupted {
+                token: token.clone(),
+                has_value: self.has_value(token),
+            },
+        }
+    }
+
+    /// Whether a rotation may begin. AWSPENDING on the current version is no obstacle, as in
+    /// Secrets Manager: that rotation is over but for the label.
+    fn is_free(&self, now: DateTime<Utc>) -> bool {
+        let pending = self.holder(&Stage::Pending);
+        self.bound(now).is_none() && (pending.is_none() || pending == self.holder(&Stage::Current))
+    }
+
+    fn bound(&self, now: DateTime<Utc>) -> Option<&VersionId> {
+        let rotation = self.rotation.as_ref()?;
+        let lease = rotation.lease.as_ref()?;
+        lease.binds(now).then_some(&rotation.token)
+    }
+
+    fn is_leased_to(&self, token: &VersionId, lease: &Lease) -> bool {
+        self.rotation.as_ref().is_some_and(|rotation| {
+            let held = rotation
+                .lease
+                .as_ref()
+                .is_some_and(|held| held.is_held_by(lease));
+            rotation.token == *token && held
+        })
+    }
+}
+
+impl Standing {
+    fn is_interrupted(&self, token: &VersionId) -> bool {
+        matches!(self, Self::Interrupted { token: interrupted, .. } if interrupted == token)
+    }
+}
