@@ -1,1 +1,221 @@
-fn main() {}
+#![doc = include_str!("../README.md")]
+
+mod clock;
+mod consumer;
+mod screen;
+mod stage;
+mod tally;
+mod timeline;
+mod verdict;
+
+use std::io::IsTerminal;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use clap::Parser;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+use twinkey_local::{Scheduler, Service};
+use twinkey_test_postgres::Cluster;
+
+use crate::clock::FastClock;
+use crate::consumer::Consumer;
+use crate::screen::Screen;
+use crate::stage::{INTERVAL_MINUTES, Stage};
+use crate::tally::Tally;
+
+/// How much faster the demo's clock runs than the machine's.
+const FACTOR: i32 = 240;
+
+/// Rotates a real Postgres password every few seconds while consumers keep logging in
+#[derive(Parser)]
+#[command(name = "cargo xtask demo")]
+struct Arguments {
+    /// One line an event, for logs
+    #[arg(long)]
+    plain: bool,
+    /// End after this many rotations
+    #[arg(long, default_value_t = 10)]
+    rotations: usize,
+    /// Where the picture goes
+    #[arg(long, value_name = "FILE", default_value = "target/twinkey-demo.svg")]
+    picture: PathBuf,
+}
+
+fn main() -> ExitCode {
+    match run(&Arguments::parse()) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The cluster is started on the main thread, which outlives everything else: the server dies
+/// with the thread that started it.
+fn run(arguments: &Arguments) -> anyhow::Result<bool> {
+    eprintln!("starting a throwaway PostgreSQL with TLS on loopback");
+    let cluster = stage::start_cluster()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?;
+    runtime.block_on(play(arguments, cluster))
+}
+
+async fn play(arguments: &Arguments, cluster: Cluster) -> anyhow::Result<bool> {
+    let interval = Duration::from_secs(INTERVAL_MINUTES * 60) / FACTOR.unsigned_abs();
+    let (major, minor) = cluster.version();
+    eprintln!(
+        "PostgreSQL {major}.{minor} over TLS; rate({INTERVAL_MINUTES} minutes) with a clock {FACTOR} times as fast: \
+         a rotation every {} s",
+        interval.as_secs_f64()
+    );
+    let stage = Stage::set_up(cluster, Arc::new(FastClock::new(FACTOR))).await?;
+    let consumers = Arc::new([
+        Consumer::new("re-reads AWSCURRENT each time", Duration::ZERO),
+        Consumer::new(
+            &format!("caches it for {INTERVAL_MINUTES} minutes"),
+            interval,
+        ),
+    ]);
+    let start = Instant::now();
+    let live = !arguments.plain && std::io::stderr().is_terminal();
+    let tally = Arc::new(new_tally(&stage, start, live));
+    tally.count_at_rest().await;
+    let interrupted = perform(arguments.rotations, &stage, &consumers, &tally, start, live).await?;
+    if interrupted {
+        eprintln!("stopped");
+        return Ok(false);
+    }
+    verdict::deliver(arguments, &tally.seen(), &*consumers, start.elapsed())
+}
+
+fn new_tally(stage: &Stage, start: Instant, live: bool) -> Tally {
+    let announce = move |text: &str| {
+        if !live {
+            eprintln!("{:6.1} s  {text}", start.elapsed().as_secs_f64());
+        }
+    };
+    Tally::new(
+        stage.store.clone(),
+        stage.secret.clone(),
+        Arc::clone(&stage.cluster),
+        start,
+        announce,
+    )
+}
+
+/// Runs consumers and scheduler until enough rotations have passed; whether somebody stopped it.
+async fn perform(
+    rotations: usize,
+    stage: &Stage,
+    consumers: &Arc<[Consumer; 2]>,
+    tally: &Arc<Tally>,
+    start: Instant,
+    live: bool,
+) -> anyhow::Result<bool> {
+    let (stop, stopped) = watch::channel(false);
+    let mut tasks = tokio::task::JoinSet::new();
+    for index in 0..consumers.len() {
+        let (all, store, secret) = (
+            Arc::clone(consumers),
+            stage.store.clone(),
+            stage.secret.clone(),
+        );
+        let (cluster, stopped) = (Arc::clone(&stage.cluster), stopped.clone());
+        tasks.spawn(async move {
+            all[index]
+                .run(&store, &secret, &cluster, start, stopped)
+                .await
+        });
+    }
+    let (end_schedule, schedule_ended) = watch::channel(false);
+    let scheduler = schedule(stage, tally, schedule_ended);
+    let interrupted = tokio::select! {
+        () = until_enough(rotations, consumers, tally, start, live, &end_schedule) => false,
+        signal = interrupted() => signal.map(|()| true)?,
+        Some(ended) = tasks.join_next() => ended?.map(|()| false)?,
+    };
+    let _ = end_schedule.send(true);
+    scheduler.await.context("the scheduler")?;
+    let _ = stop.send(true);
+    while let Some(ended) = tasks.join_next().await {
+        ended??;
+    }
+    Ok(interrupted)
+}
+
+/// Rotates what is due, as `twinkey run` does.
+fn schedule(
+    stage: &Stage,
+    tally: &Arc<Tally>,
+    mut ended: watch::Receiver<bool>,
+) -> tokio::task::JoinHandle<()> {
+    const TICK: Duration = Duration::from_millis(20);
+    let service = Service::new(stage.store.clone(), Arc::clone(&stage.kinds));
+    let watch: Arc<Tally> = Arc::clone(tally);
+    let scheduler = Scheduler::new(service, TICK, |_| {}).with_watch(watch);
+    let ended = async move {
+        let _ = ended.wait_for(|ended| *ended).await;
+    };
+    tokio::spawn(scheduler.run(ended))
+}
+
+/// Waits for the rotations, and then until every consumer has used the last version.
+async fn until_enough(
+    rotations: usize,
+    consumers: &[Consumer; 2],
+    tally: &Tally,
+    start: Instant,
+    live: bool,
+    end_schedule: &watch::Sender<bool>,
+) {
+    let screen = live.then(Screen::new);
+    loop {
+        let seen = tally.seen();
+        if let Some(screen) = &screen {
+            screen.draw(
+                &seen,
+                consumers,
+                start.elapsed().as_secs_f64(),
+                rotations,
+                FACTOR,
+            );
+        }
+        if seen.rotations >= rotations {
+            let _ = end_schedule.send(true);
+        }
+        if seen.failure.is_some()
+            || (seen.rotations >= rotations && all_used_the_last(&seen, consumers))
+        {
+            break;
+        }
+        tokio::time::sleep(screen::REDRAW).await;
+    }
+    tally.count_at_rest().await;
+    if let Some(screen) = &screen {
+        screen.clear();
+    }
+}
+
+fn all_used_the_last(seen: &tally::Seen, consumers: &[Consumer; 2]) -> bool {
+    let last = seen.keys.iter().rev().find(|key| key.published.is_some());
+    last.is_some_and(|key| {
+        consumers
+            .iter()
+            .all(|consumer| consumer.seen().versions.contains(&key.version))
+    })
+}
+
+async fn interrupted() -> std::io::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    tokio::select! {
+        _ = terminate.recv() => Ok(()),
+        result = tokio::signal::ctrl_c() => result,
+    }
+}

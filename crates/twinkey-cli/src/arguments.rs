@@ -1,0 +1,206 @@
+//! The command line: an interface, decided once.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::problem::Problem;
+
+/// Rotates credentials and keeps exactly two keys live: the one consumers read now, and the one
+/// they may still hold.
+#[derive(Debug, Parser)]
+#[command(name = "twinkey", version, max_term_width = 100)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    pub(crate) place: Place,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// Where the store is.
+#[derive(Debug, Args)]
+pub(crate) struct Place {
+    /// The embedded store's file [default: ~/.local/share/twinkey/store.db]
+    #[arg(long, global = true, env = "TWINKEY_STORE", value_name = "FILE")]
+    store: Option<PathBuf>,
+    /// The file with the key that the store is locked with [default: the store's path with .key]
+    #[arg(long, global = true, env = "TWINKEY_KEY_FILE", value_name = "FILE")]
+    key_file: Option<PathBuf>,
+}
+
+impl Place {
+    /// The store's file: named, or this user's.
+    pub(crate) fn store(&self) -> Result<PathBuf, Problem> {
+        let named = self.store.clone();
+        named.or_else(default_store).ok_or_else(|| {
+            Problem::usage("there is no home directory to keep the store in")
+                .with_hint("name its file: --store FILE")
+        })
+    }
+
+    /// The wrapping key's file: named, or beside the store.
+    pub(crate) fn key_file(&self) -> Result<PathBuf, Problem> {
+        match &self.key_file {
+            Some(named) => Ok(named.clone()),
+            None => Ok(self.store()?.with_extension("key")),
+        }
+    }
+}
+
+/// By the XDG base directory specification, version 0.8.
+fn default_store() -> Option<PathBuf> {
+    let absolute = |name: &str| {
+        std::env::var_os(name)
+            .map(PathBuf::from)
+            .filter(|path| path.is_absolute())
+    };
+    let data =
+        absolute("XDG_DATA_HOME").or_else(|| Some(absolute("HOME")?.join(".local/share")))?;
+    Some(data.join("twinkey/store.db"))
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Make a store and the key file that it is locked with
+    Init,
+    /// Store a secret document; it becomes AWSCURRENT
+    Put(Put),
+    /// Set policy: twinkey:schedule, twinkey:min-overlap, or tags of your own
+    Tag(Tag),
+    /// Remove tags
+    Untag(Untag),
+    /// Print a secret document, or one field of it
+    Get(Get),
+    /// Show which secrets there are
+    List(Output),
+    /// Rotate one secret now: four steps, then which keys are live
+    Rotate(Rotate),
+    /// Show versions, ages, which keys are live as their server says now, and what is due
+    Status(Status),
+    /// Stay in the foreground and rotate whatever is due, until SIGTERM or Ctrl-C
+    Run,
+}
+
+impl Command {
+    /// Whether results and errors are wanted as JSON.
+    pub(crate) fn json(&self) -> bool {
+        match self {
+            Self::List(output) => output.json,
+            Self::Rotate(rotate) => rotate.output.json,
+            Self::Status(status) => status.output.json,
+            _ => false,
+        }
+    }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Put {
+    /// The secret's name
+    pub(crate) name: String,
+    /// The document; - reads standard input. A value is never an argument
+    #[arg(long, value_name = "FILE")]
+    pub(crate) from_file: PathBuf,
+    /// A tag to set with it
+    #[arg(long = "tag", value_name = "KEY=VALUE", value_parser = pair)]
+    pub(crate) tags: Vec<(String, String)>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Tag {
+    /// The secret's name
+    pub(crate) name: String,
+    /// For example: 'twinkey:schedule=rate(30 days)' twinkey:min-overlap=1h
+    #[arg(required = true, value_name = "KEY=VALUE", value_parser = pair)]
+    pub(crate) tags: Vec<(String, String)>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Untag {
+    /// The secret's name
+    pub(crate) name: String,
+    /// The tags' keys
+    #[arg(required = true, value_name = "KEY")]
+    pub(crate) keys: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Get {
+    /// The secret's name
+    pub(crate) name: String,
+    /// The version with this label
+    #[arg(
+        long,
+        value_name = "LABEL",
+        default_value = "AWSCURRENT",
+        conflicts_with = "version"
+    )]
+    pub(crate) stage: String,
+    /// The version with this id
+    #[arg(long, value_name = "ID")]
+    pub(crate) version: Option<String>,
+    /// Only this field of the document
+    #[arg(long, value_name = "NAME")]
+    pub(crate) field: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, Args)]
+pub(crate) struct Output {
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Rotate {
+    /// The secret's name
+    pub(crate) name: String,
+    /// Why; kept in the rotation's record
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) reason: Option<String>,
+    /// Waive the minimum overlap: consumers that cache may lose their key
+    #[arg(long, requires = "reason")]
+    pub(crate) force: bool,
+    #[command(flatten)]
+    pub(crate) output: Output,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Status {
+    /// The secret's name; all of them without it
+    pub(crate) name: Option<String>,
+    #[command(flatten)]
+    pub(crate) output: Output,
+}
+
+fn pair(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.is_empty() => Ok((key.into(), value.into())),
+        _ => Err("write KEY=VALUE".into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn p9_force_needs_a_reason() {
+        let parsed = Arguments::try_parse_from(["twinkey", "rotate", "db", "--force"]);
+        assert!(parsed.is_err());
+        Arguments::try_parse_from(["twinkey", "rotate", "db", "--force", "--reason", "leaked"])
+            .unwrap();
+    }
+
+    #[test]
+    fn the_key_file_is_beside_the_store_unless_named() {
+        let parsed = Arguments::try_parse_from(["twinkey", "--store", "/s/a.db", "init"]).unwrap();
+        assert_eq!(parsed.place.key_file().unwrap(), PathBuf::from("/s/a.key"));
+    }
+}

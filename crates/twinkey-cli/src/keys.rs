@@ -1,0 +1,111 @@
+//! The keys of a secret's labelled versions, and what their server says of them now.
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use twinkey_core::{
+    Failure, KeyId, SecretId, Selector, Stage, Store, StoreError, Verdict, VersionId,
+};
+
+use crate::place::Opened;
+use crate::problem::Problem;
+
+/// One labelled version and its key.
+#[derive(Debug, Serialize)]
+pub(crate) struct KeyView {
+    pub(crate) version: VersionId,
+    pub(crate) stages: Vec<Stage>,
+    pub(crate) created_at: DateTime<Utc>,
+    pub(crate) key: Option<KeyId>,
+    pub(crate) expires_at: Option<DateTime<Utc>>,
+    #[serde(flatten)]
+    pub(crate) life: Life,
+}
+
+/// Whether a key is live, as its server says now.
+#[derive(Debug, Serialize)]
+#[serde(tag = "life", rename_all = "snake_case")]
+pub(crate) enum Life {
+    /// The server accepts it.
+    Live,
+    /// The server refuses it.
+    Dead { reason: String },
+    /// The document holds none.
+    NoKey,
+    /// The server gave no answer, or the document is of no kind that we know.
+    Unknown { error: Failure },
+}
+
+impl KeyView {
+    pub(crate) fn is_live(&self) -> bool {
+        matches!(self.life, Life::Live)
+    }
+
+    /// The label that matters most to a reader.
+    pub(crate) fn stage(&self) -> &str {
+        let known = [Stage::Current, Stage::Previous, Stage::Pending];
+        let known = known.iter().find(|stage| self.stages.contains(stage));
+        known.or(self.stages.first()).map_or("-", Stage::as_str)
+    }
+
+    fn rank(&self) -> usize {
+        ["AWSCURRENT", "AWSPREVIOUS", "AWSPENDING"]
+            .iter()
+            .position(|name| *name == self.stage())
+            .unwrap_or(3)
+    }
+}
+
+/// Looks at every labelled version that has a value, AWSCURRENT first.
+pub(crate) async fn look(opened: &Opened, secret: &SecretId) -> Result<Vec<KeyView>, Problem> {
+    let description = opened.store.describe(secret).await?;
+    let mut views = Vec::new();
+    for id in description.versions.into_keys() {
+        match opened.store.read(secret, &Selector::Version(id)).await {
+            Ok(version) => views.push(view(opened, version).await),
+            Err(StoreError::NoVersion { .. }) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    views.sort_by_key(KeyView::rank);
+    Ok(views)
+}
+
+async fn view(opened: &Opened, version: twinkey_core::Version) -> KeyView {
+    let unknown = |error_type: &str, message: String| Life::Unknown {
+        error: Failure {
+            error_type: error_type.into(),
+            message,
+            hint: None,
+        },
+    };
+    let (key, expires_at, life) = match opened.kinds.open(&version.value) {
+        Err(error) => (None, None, unknown("UnknownKind", error.to_string())),
+        Ok(rotator) => match rotator.inspect(&version.value).await {
+            Ok(seen) => (seen.key, seen.expires_at, Life::from(seen.verdict)),
+            Err(error) => (
+                rotator.parse(&version.value).ok().flatten(),
+                None,
+                unknown(error.code, error.message),
+            ),
+        },
+    };
+    let stages = version.stages.into_iter().collect();
+    KeyView {
+        version: version.id,
+        stages,
+        created_at: version.created_at,
+        key,
+        expires_at,
+        life,
+    }
+}
+
+impl From<Verdict> for Life {
+    fn from(verdict: Verdict) -> Self {
+        match verdict {
+            Verdict::Accepted => Self::Live,
+            Verdict::Refused { reason } => Self::Dead { reason },
+            Verdict::NoKey => Self::NoKey,
+        }
+    }
+}

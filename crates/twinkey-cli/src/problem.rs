@@ -1,0 +1,102 @@
+//! What the command shows when it fails: one sentence, and what to do next.
+
+use twinkey_core::{
+    DocumentError, Failure, InvalidVersionId, PolicyError, RotationFailure, StoreError,
+};
+use twinkey_local::{OpenError, ServiceError};
+
+/// A failure, as it is shown. Never holds a value.
+#[derive(Debug)]
+pub(crate) struct Problem(pub(crate) Failure);
+
+impl Problem {
+    pub(crate) fn new(error_type: &str, message: impl Into<String>) -> Self {
+        Self(Failure {
+            error_type: error_type.into(),
+            message: message.into(),
+            hint: None,
+        })
+    }
+
+    pub(crate) fn usage(message: impl Into<String>) -> Self {
+        Self::new("InvalidRequest", message)
+    }
+
+    pub(crate) fn with_hint(mut self, hint: impl Into<String>) -> Self {
+        self.0.hint = Some(hint.into());
+        self
+    }
+
+    /// Says it on stderr, or as JSON on stdout.
+    pub(crate) fn show(&self, json: bool) {
+        if json {
+            let error = serde_json::json!({ "error": self.0 });
+            crate::present::line(&error.to_string());
+            return;
+        }
+        eprintln!("error: {} [{}]", self.0.message, self.0.error_type);
+        if let Some(hint) = &self.0.hint {
+            eprintln!("hint: {hint}");
+        }
+    }
+}
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        let hint = match &error {
+            StoreError::NoSecret(_) => Some("see which there are with: twinkey list".into()),
+            _ => RotationFailure::from(error.clone()).hint(),
+        };
+        Self(Failure {
+            error_type: error.code().into(),
+            message: error.to_string(),
+            hint,
+        })
+    }
+}
+
+impl From<OpenError> for Problem {
+    fn from(error: OpenError) -> Self {
+        let hint = error.hint();
+        Self(Failure {
+            error_type: "StoreNotOpened".into(),
+            message: error.to_string(),
+            hint,
+        })
+    }
+}
+
+impl From<ServiceError> for Problem {
+    fn from(error: ServiceError) -> Self {
+        let (error_type, hint) = (error.error_type().to_owned(), error.hint());
+        Self(Failure {
+            error_type,
+            message: error.to_string(),
+            hint,
+        })
+    }
+}
+
+impl From<DocumentError> for Problem {
+    fn from(error: DocumentError) -> Self {
+        Self::new("InvalidDocument", error.to_string())
+    }
+}
+
+impl From<PolicyError> for Problem {
+    fn from(error: PolicyError) -> Self {
+        Self::new("InvalidPolicy", error.to_string())
+    }
+}
+
+impl From<InvalidVersionId> for Problem {
+    fn from(error: InvalidVersionId) -> Self {
+        Self::new("InvalidRequest", error.to_string())
+    }
+}
+
+impl From<std::io::Error> for Problem {
+    fn from(error: std::io::Error) -> Self {
+        Self::new("InputOutput", error.to_string())
+    }
+}

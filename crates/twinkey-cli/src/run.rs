@@ -1,0 +1,68 @@
+//! run: stays in the foreground and rotates whatever is due.
+
+use std::time::Duration;
+
+use chrono::{SecondsFormat, Utc};
+use tokio::signal::unix::{SignalKind, signal};
+use twinkey_core::Record;
+use twinkey_local::{Event, Scheduler, Service};
+
+use crate::place::Opened;
+use crate::present::line;
+use crate::problem::Problem;
+
+/// How often it looks what is due.
+const TICK: Duration = Duration::from_secs(1);
+
+pub(crate) async fn run(opened: &Opened) -> Result<(), Problem> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let shutdown = async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    };
+    eprintln!("rotating what is due in this store; stop with Ctrl-C or SIGTERM");
+    let service = Service::new(opened.store.clone(), opened.kinds.clone());
+    Scheduler::new(service, TICK, show).run(shutdown).await;
+    eprintln!("stopped");
+    Ok(())
+}
+
+/// One line an event, whether it is read by people or by a log collector.
+fn show(event: &Event) {
+    let now = Utc::now().to_rfc3339_opts(SecondsFormat::Secs, true);
+    match event {
+        Event::Rotated(rotation) => line(&format!("{now} {}", rotated(&rotation.record))),
+        Event::Failed {
+            secret,
+            error,
+            retry_at,
+        } => {
+            let retry = retry_at.to_rfc3339_opts(SecondsFormat::Secs, true);
+            line(&format!(
+                "{now} {secret}: failed [{}]: {error}; next attempt at {retry}",
+                error.error_type()
+            ));
+        }
+        Event::Problem { secret, error } => {
+            let whose = secret
+                .as_ref()
+                .map(|secret| format!("{secret}: "))
+                .unwrap_or_default();
+            line(&format!(
+                "{now} {whose}not scheduled [{}]: {error}",
+                error.error_type()
+            ));
+        }
+    }
+}
+
+fn rotated(record: &Record) -> String {
+    let took: u64 = record.steps.iter().map(|step| step.milliseconds).sum();
+    format!(
+        "{}: rotated ({}) in {took} ms, token {}",
+        record.secret, record.trigger, record.token
+    )
+}

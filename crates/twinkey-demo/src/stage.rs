@@ -1,0 +1,130 @@
+//! Setting up: a cluster, a role, a store with its secrets.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use anyhow::Context;
+use serde_json::json;
+use tempfile::TempDir;
+use twinkey_catalog::Catalog;
+use twinkey_core::{Clock, Kinds, MIN_OVERLAP_TAG, SCHEDULE_TAG, SecretId, SecretValue, VersionId};
+use twinkey_local::LocalStore;
+use twinkey_postgres::Settings;
+use twinkey_test_postgres::{Cluster, Options, SUPERUSER};
+
+/// The role whose password is rotated, and its twin.
+pub(crate) const ROLES: [&str; 2] = ["app", "app_clone"];
+/// How often it rotates, by the demo's clock.
+pub(crate) const INTERVAL_MINUTES: u64 = 20;
+
+const ADMIN: &str = "demo/admin";
+const DATABASE: &str = "shop";
+
+/// Everything that the demo plays with. Gone when dropped.
+pub(crate) struct Stage {
+    pub(crate) cluster: Arc<Cluster>,
+    pub(crate) store: LocalStore,
+    pub(crate) kinds: Arc<dyn Kinds>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) secret: SecretId,
+    _home: TempDir,
+}
+
+impl Stage {
+    /// Makes a store with two secrets beside a running cluster: the admin's password, and the application's.
+    pub(crate) async fn set_up(cluster: Cluster, clock: Arc<dyn Clock>) -> anyhow::Result<Self> {
+        let home = tempfile::Builder::new().prefix("twinkey-demo-").tempdir()?;
+        let path = |name: &str| home.path().join(name);
+        let store = LocalStore::init(&path("store.db"), &path("store.key"), Arc::clone(&clock))?;
+        let kinds = catalog(&cluster, &store)?;
+        let password = password();
+        create_role(&cluster, &password)
+            .await
+            .context("creating the application's role")?;
+        put(
+            &store,
+            &SecretId::new(ADMIN),
+            &document(&cluster, SUPERUSER, cluster.password(), "postgres"),
+            &[],
+        )
+        .await?;
+        let secret = SecretId::new("demo/app");
+        let tags = [
+            (SCHEDULE_TAG, format!("rate({INTERVAL_MINUTES} minutes)")),
+            (MIN_OVERLAP_TAG, format!("{INTERVAL_MINUTES}m")),
+        ];
+        put(
+            &store,
+            &secret,
+            &document(&cluster, ROLES[0], &password, DATABASE),
+            &tags,
+        )
+        .await?;
+        Ok(Self {
+            cluster: Arc::new(cluster),
+            store,
+            kinds,
+            clock,
+            secret,
+            _home: home,
+        })
+    }
+}
+
+/// Starts the throwaway cluster. Call it on a thread that lives as long as the cluster shall.
+pub(crate) fn start_cluster() -> anyhow::Result<Cluster> {
+    Ok(Cluster::start(&Options::default())?)
+}
+
+fn catalog(cluster: &Cluster, store: &LocalStore) -> anyhow::Result<Arc<dyn Kinds>> {
+    let bundle = cluster.ca_path().to_string_lossy().into_owned();
+    let settings =
+        Settings::from_env(|name| (name == "TWINKEY_CA_BUNDLE").then(|| bundle.clone()))?;
+    Ok(Arc::new(Catalog::new(settings, Arc::new(store.clone()))))
+}
+
+async fn create_role(cluster: &Cluster, password: &str) -> anyhow::Result<()> {
+    let admin = cluster.superuser("postgres").await?;
+    admin
+        .batch_execute(&format!(
+            "CREATE ROLE {} LOGIN PASSWORD '{password}'",
+            ROLES[0]
+        ))
+        .await?;
+    admin
+        .batch_execute(&format!("CREATE DATABASE {DATABASE} OWNER {}", ROLES[0]))
+        .await?;
+    Ok(())
+}
+
+fn document(cluster: &Cluster, username: &str, password: &str, dbname: &str) -> SecretValue {
+    let document = json!({
+        "engine": "postgres",
+        "host": cluster.host(),
+        "port": cluster.port(),
+        "username": username,
+        "password": password,
+        "dbname": dbname,
+        "masterarn": ADMIN,
+    });
+    SecretValue::new(document.to_string())
+}
+
+async fn put(
+    store: &LocalStore,
+    secret: &SecretId,
+    value: &SecretValue,
+    tags: &[(&str, String)],
+) -> anyhow::Result<()> {
+    let tags: BTreeMap<String, String> = tags
+        .iter()
+        .map(|(key, value)| ((*key).into(), value.clone()))
+        .collect();
+    let id = VersionId::random(&mut rand::rng());
+    Ok(store.put_value(secret, &id, value, &tags).await?)
+}
+
+/// The first password, made by hand as a person would.
+fn password() -> String {
+    VersionId::random(&mut rand::rng()).to_string()
+}

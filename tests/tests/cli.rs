@@ -1,0 +1,237 @@
+//! What a person does with the program, and what they get wrong.
+
+use std::os::unix::fs::PermissionsExt;
+
+use serde_json::{Value, json};
+use twinkey_tests::{FIRST_PASSWORD, Place, Site, text};
+
+async fn site_with_app() -> Site {
+    let site = Site::default();
+    site.create_role("app").await;
+    site
+}
+
+fn with_app<'a>(site: &'a Site, name: &str, options: &[&str]) -> Place<'a> {
+    let place = site.place(name);
+    place.put("app", &site.document("app", FIRST_PASSWORD), options);
+    place
+}
+
+#[tokio::test]
+async fn a_password_is_put_rotated_read_and_both_keys_log_in() {
+    let site = site_with_app().await;
+    let place = with_app(&site, "story", &[]);
+    let shown = text(&place.run(&["rotate", "app", "--reason", "a test"]).stderr);
+    for step in ["createSecret", "setSecret", "testSecret", "finishSecret"] {
+        assert!(shown.contains(step), "{step} is not shown: {shown}");
+    }
+    let (current, previous) = (
+        place.get("app", "AWSCURRENT"),
+        place.get("app", "AWSPREVIOUS"),
+    );
+    assert_eq!(previous["password"], FIRST_PASSWORD);
+    assert_eq!(current["username"], "app_clone");
+    assert_eq!(
+        (&current["twin"], &current["owner"]),
+        (&json!("app"), &json!("app"))
+    );
+    assert!(site.accepts(&current).await && site.accepts(&previous).await);
+    let password = place.succeed(&["get", "app", "--field", "password"]);
+    assert_eq!(password.trim_end(), current["password"]);
+    let status = place.json(&["status", "app"]);
+    assert_eq!(status[0]["live"], 2);
+    assert_eq!(status[0]["last_rotation"]["trigger"], "manual");
+    assert_eq!(status[0]["last_rotation"]["reason"], "a test");
+    assert!(place.succeed(&["list"]).contains("app"));
+}
+
+#[tokio::test]
+async fn p9_a_second_rotation_waits_unless_a_person_forces_it_with_a_reason() {
+    let site = site_with_app().await;
+    let place = with_app(&site, "overlap", &[]);
+    place.succeed(&["rotate", "app"]);
+    let before = place.get("app", "AWSCURRENT");
+    let refusal = place.fail(&["rotate", "app"]);
+    assert!(
+        refusal.contains("[MinimumOverlap]") && refusal.contains("hint: "),
+        "{refusal}"
+    );
+    assert_eq!(place.get("app", "AWSCURRENT"), before);
+    assert_eq!(place.json(&["status", "app"])[0]["in_flight"], Value::Null);
+    place.succeed(&["rotate", "app", "--force", "--reason", "it leaked"]);
+    let after = place.get("app", "AWSCURRENT");
+    assert_ne!(after, before);
+    assert!(site.accepts(&after).await && site.accepts(&before).await);
+    place.succeed(&["tag", "app", "twinkey:min-overlap=0s"]);
+    let rotated = place.json(&["rotate", "app"]);
+    assert_eq!(rotated["live"], 2);
+    assert_eq!(rotated["record"]["outcome"]["state"], "succeeded");
+    assert_eq!(rotated["record"]["steps"].as_array().map(Vec::len), Some(4));
+}
+
+#[tokio::test]
+async fn p3_exactly_two_of_all_passwords_log_in_after_each_of_twenty_rotations() {
+    let site = site_with_app().await;
+    let place = with_app(&site, "twenty", &["--tag", "twinkey:min-overlap=0s"]);
+    let mut issued = vec![place.get("app", "AWSCURRENT")];
+    for _ in 0..20 {
+        place.succeed(&["rotate", "app"]);
+        issued.push(place.get("app", "AWSCURRENT"));
+        let mut live = 0;
+        for document in &issued {
+            live += usize::from(site.accepts(document).await);
+        }
+        assert_eq!(live, 2);
+        assert!(site.accepts(&place.get("app", "AWSCURRENT")).await);
+        assert!(site.accepts(&place.get("app", "AWSPREVIOUS")).await);
+    }
+    // P8: no password in the server's log, where every statement is; the statements are there.
+    let log = site.cluster.log();
+    assert!(
+        log.contains("ALTER ROLE") && log.contains("app_clone"),
+        "the log is not what we think it is"
+    );
+    for document in &issued[1..] {
+        assert!(
+            !log.contains(document["password"].as_str().unwrap()),
+            "a password is in the server's log"
+        );
+    }
+}
+
+#[tokio::test]
+async fn p11_what_is_wrong_is_said_before_anything_is_stored() {
+    let site = site_with_app().await;
+    let place = with_app(&site, "wrong", &[]);
+    let before = place.get("app", "AWSCURRENT");
+    let cases = [
+        (
+            json!({"engine": "postgres"}).to_string(),
+            "[InvalidDocument]",
+        ),
+        (with(&site, "port", json!("many")), "port"),
+        (with(&site, "host", json!("")), "host"),
+        (with(&site, "username", json!("x".repeat(64))), "username"),
+        (with(&site, "sslmode", json!("prefer")), "sslmode"),
+        (
+            with(&site, "note", json!(format!("see {FIRST_PASSWORD}"))),
+            "note",
+        ),
+    ];
+    for (document, expected) in cases {
+        let output = place.try_put("app", &document, &[]);
+        let said = text(&output.stderr);
+        if output.status.success() {
+            // What only shows when a key is made is refused by the rotation, before a value is stored.
+            let said = place.fail(&["rotate", "app"]);
+            assert!(said.contains(expected), "{expected}: {said}");
+            place.put("app", &before, &[]);
+        } else {
+            assert!(said.contains(expected), "{expected}: {said}");
+        }
+        assert!(
+            !said.contains(FIRST_PASSWORD),
+            "a value in an error: {said}"
+        );
+        assert_eq!(place.get("app", "AWSCURRENT"), before);
+    }
+    for (tag, expected) in [
+        ("twinkey:shedule=rate(1 day)", "twinkey:schedule"),
+        ("twinkey:min-overlap=soon", "twinkey:min-overlap"),
+        ("twinkey:schedule=cron(5 8 1 * ? *)", "minutes"),
+    ] {
+        let said = place.fail(&["tag", "app", tag]);
+        assert!(said.contains(expected), "{expected}: {said}");
+    }
+    assert_eq!(place.json(&["status", "app"])[0]["tags"], json!({}));
+}
+
+fn with(site: &Site, field: &str, value: Value) -> String {
+    let mut document = site.document("app", FIRST_PASSWORD);
+    document[field] = value;
+    document.to_string()
+}
+
+#[tokio::test]
+async fn p11_a_broken_current_password_stops_before_the_last_working_key_is_touched() {
+    let site = site_with_app().await;
+    let place = with_app(&site, "broken", &["--tag", "twinkey:min-overlap=0s"]);
+    place.succeed(&["rotate", "app"]);
+    let admin = site.cluster.superuser("postgres").await.unwrap();
+    admin
+        .batch_execute("ALTER ROLE app_clone PASSWORD 'TEST-changed-behind-our-back'")
+        .await
+        .unwrap();
+    let said = place.fail(&["rotate", "app"]);
+    assert!(
+        said.contains("[CurrentRefused]") && said.contains("hint: "),
+        "{said}"
+    );
+    assert!(site.accepts(&place.get("app", "AWSPREVIOUS")).await);
+    let status = place.json(&["status", "app"]);
+    assert_eq!(status[0]["live"], 1);
+    assert_eq!(status[0]["in_flight"], Value::Null);
+    // The way out that the hint names.
+    let mut mended = place.get("app", "AWSCURRENT");
+    mended["password"] = json!("TEST-changed-behind-our-back");
+    place.put("app", &mended, &[]);
+    let notes = place.json(&["status", "app"])[0]["notes"].to_string();
+    assert!(notes.contains("by hand"), "{notes}");
+    place.succeed(&["rotate", "app"]);
+    assert!(site.accepts(&place.get("app", "AWSCURRENT")).await && site.accepts(&mended).await);
+}
+
+#[tokio::test]
+async fn an_error_is_a_sentence_a_hint_and_a_stable_name_and_json_on_request() {
+    let site = Site::default();
+    let place = site.place("errors");
+    let said = place.fail(&["rotate", "nothing"]);
+    assert!(
+        said.starts_with("error: ") && said.contains("[SecretNotFound]") && said.contains("hint: "),
+        "{said}"
+    );
+    let output = place.run(&["rotate", "nothing", "--json"]);
+    let error: Value = serde_json::from_slice(&output.stdout).expect("JSON on stdout");
+    assert_eq!(error["error"]["error_type"], "SecretNotFound");
+    let usage = place.run(&["rotate", "x", "--force"]);
+    assert_eq!(usage.status.code(), Some(2));
+    place.put("plain", &json!({"note": "TEST"}), &[]);
+    assert!(
+        place
+            .fail(&["rotate", "plain"])
+            .contains("[InvalidDocument]")
+    );
+    assert!(
+        place
+            .fail(&["get", "plain", "--field", "other"])
+            .contains("no field other")
+    );
+    assert!(
+        place
+            .fail(&["get", "plain", "--stage", "AWSPREVIOUS"])
+            .contains("[VersionNotFound]")
+    );
+}
+
+#[tokio::test]
+async fn a_store_is_made_once_and_opened_only_with_its_own_key_file() {
+    let site = Site::default();
+    let place = site.place("once");
+    let key = place.store.with_extension("key");
+    assert_eq!(
+        std::fs::metadata(&key).unwrap().permissions().mode() & 0o777,
+        0o600
+    );
+    let said = place.fail(&["init"]);
+    assert!(said.contains("never overwritten"), "{said}");
+    let other = site.place("other");
+    let foreign = other.store.with_extension("key");
+    let said = place.fail(&["--key-file", foreign.to_str().unwrap(), "list"]);
+    assert!(
+        said.contains("does not authenticate") && said.contains("hint: "),
+        "{said}"
+    );
+    std::fs::set_permissions(&key, PermissionsExt::from_mode(0o644)).unwrap();
+    let said = place.fail(&["list"]);
+    assert!(said.contains("chmod 600"), "{said}");
+}

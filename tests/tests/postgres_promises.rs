@@ -1,0 +1,302 @@
+//! P1 to P5 at every point of a Postgres rotation through the embedded store: the real engine, the
+//! real store, the real provider, a real server; only the fault is made.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use chrono::TimeDelta;
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+use serde_json::Value;
+use tempfile::TempDir;
+use twinkey_core::{
+    Borrow, DocumentError, Engine, Kinds, MIN_OVERLAP_TAG, RotationError, Rotator, SecretId,
+    SecretValue, Selector, Stage, Step, StepReport, StepRequest, Store, StoreError, SystemClock,
+    VersionId,
+};
+use twinkey_local::{Lease, LocalStore};
+use twinkey_postgres::{PostgresProvider, Settings};
+use twinkey_test_postgres::SUPERUSER;
+use twinkey_testkit::{
+    CrashPoint, CrashWorld, FaultyProvider, FaultyStore, Injector, StoreUnderTest, crash_matrix,
+    store_contract,
+};
+use twinkey_tests::{FIRST_PASSWORD, Site};
+
+static WORLDS: AtomicUsize = AtomicUsize::new(0);
+
+/// One role pair and one store at a shared server, with the injector around store and provider.
+struct World<'a> {
+    site: &'a Site,
+    store: LocalStore,
+    secret: SecretId,
+    injector: Injector,
+    token: VersionId,
+    _home: TempDir,
+}
+
+struct OneKind(FaultyProvider<PostgresProvider>);
+
+impl Kinds for OneKind {
+    fn open(&self, _: &SecretValue) -> Result<Box<dyn Rotator>, DocumentError> {
+        Ok(Box::new(self.0.clone()))
+    }
+}
+
+impl<'a> World<'a> {
+    async fn new(site: &'a Site, rotations: usize, injector: Injector) -> Self {
+        let role = format!("role_{}", WORLDS.fetch_add(1, Ordering::Relaxed));
+        site.create_role(&role).await;
+        let home = tempfile::tempdir().expect("a directory");
+        let path = |name: &str| home.path().join(name);
+        let store = LocalStore::init(&path("a.db"), &path("a.key"), Arc::new(SystemClock))
+            .expect("a store");
+        put(
+            &store,
+            "admin",
+            &site.document(SUPERUSER, site.cluster.password()),
+        )
+        .await;
+        put(&store, "app", &site.document(&role, FIRST_PASSWORD)).await;
+        let token = VersionId::random(&mut rand::rng());
+        let mut world = Self {
+            site,
+            store,
+            secret: SecretId::new("app"),
+            injector,
+            token,
+            _home: home,
+        };
+        for _ in 0..rotations {
+            world.rotate().await;
+        }
+        world.begin().await;
+        world
+    }
+
+    async fn begin(&mut self) {
+        self.token = VersionId::manual(&mut rand::rng(), false);
+        // A lease that lapses at once: the next one may begin whenever this one has ended.
+        let lease = Lease::new(chrono::Utc::now(), TimeDelta::zero());
+        self.store
+            .begin_rotation(&self.secret, &self.token, None, &lease)
+            .await
+            .expect("begun");
+    }
+
+    async fn rotate(&mut self) {
+        self.begin().await;
+        for step in Step::ALL {
+            self.step(step, &self.token).await.expect("a calm rotation");
+        }
+    }
+
+    async fn step(&self, step: Step, token: &VersionId) -> Result<StepReport, RotationError> {
+        let bundle = self.site.cluster.ca_path().to_string_lossy().into_owned();
+        let settings =
+            Settings::from_env(|name| (name == "TWINKEY_CA_BUNDLE").then(|| bundle.clone()));
+        let store = FaultyStore::new(self.store.clone(), self.injector.clone());
+        // What the provider borrows passes the injector too.
+        let borrow: Arc<dyn Borrow> = Arc::new(store.clone());
+        let provider = PostgresProvider::new(settings.expect("settings"), borrow);
+        let kinds = OneKind(FaultyProvider::new(provider, self.injector.clone()));
+        let engine = Engine {
+            store: &store,
+            kinds: &kinds,
+            clock: &SystemClock,
+        };
+        let request = StepRequest {
+            step,
+            secret: self.secret.clone(),
+            token: token.clone(),
+        };
+        engine
+            .step(&request, &mut StdRng::from_rng(&mut rand::rng()))
+            .await
+    }
+
+    async fn document(&self, stage: Stage) -> Option<Value> {
+        let version = self
+            .store
+            .read(&self.secret, &Selector::Stage(stage))
+            .await
+            .ok()?;
+        Some(serde_json::from_str(version.value.expose()).expect("a document"))
+    }
+
+    async fn works(&self, stage: Stage) -> bool {
+        match self.document(stage).await {
+            Some(document) => self.site.accepts(&document).await,
+            None => false,
+        }
+    }
+
+    /// Counts by logging in with every password that was ever stored for this secret.
+    async fn live(&self) -> usize {
+        let mut live = 0;
+        for version in self.store.versions(&self.secret).await.expect("versions") {
+            if version.has_value {
+                let read = self
+                    .store
+                    .read(&self.secret, &Selector::Version(version.id))
+                    .await
+                    .expect("a value");
+                let document: Value =
+                    serde_json::from_str(read.value.expose()).expect("a document");
+                live += usize::from(self.site.accepts(&document).await);
+            }
+        }
+        live
+    }
+}
+
+async fn put(store: &LocalStore, name: &str, document: &Value) {
+    let tags = BTreeMap::from([(MIN_OVERLAP_TAG.to_owned(), "0s".to_owned())]);
+    let value = SecretValue::new(document.to_string());
+    let id = VersionId::random(&mut rand::rng());
+    store
+        .put_value(&SecretId::new(name), &id, &value, &tags)
+        .await
+        .expect("put");
+}
+
+impl CrashWorld for World<'_> {
+    async fn deliver(&mut self, step: Step) -> Result<StepReport, RotationError> {
+        self.step(step, &self.token).await
+    }
+
+    async fn begin_another(&mut self) {
+        self.begin().await;
+    }
+
+    async fn judge_after_fault(&mut self, point: &CrashPoint) {
+        assert!(self.works(Stage::Current).await, "P1 at {point}");
+        assert!(self.live().await <= 2, "P2 at {point}");
+    }
+
+    async fn judge_at_rest(&mut self, point: &CrashPoint) {
+        assert!(self.works(Stage::Current).await, "P1 at {point}");
+        assert!(self.works(Stage::Previous).await, "P3 at {point}");
+        assert_eq!(self.live().await, 2, "P2 and P3 at {point}");
+        let current = self.document(Stage::Current).await;
+        for step in Step::ALL {
+            self.step(step, &self.token)
+                .await
+                .unwrap_or_else(|error| panic!("P5, late, at {point}: {error}"));
+        }
+        assert_eq!(
+            self.document(Stage::Current).await,
+            current,
+            "P5 at {point}"
+        );
+    }
+}
+
+async fn matrix(rotations: usize) {
+    let site = Site::default();
+    let points = crash_matrix(async |injector| World::new(&site, rotations, injector).await).await;
+    eprintln!("{points} crash points");
+    assert!(points >= 100, "only {points} points: the matrix has shrunk");
+}
+
+#[tokio::test]
+async fn p1_to_p5_hold_at_every_point_of_a_first_postgres_rotation() {
+    matrix(0).await;
+}
+
+#[tokio::test]
+async fn p1_to_p5_hold_at_every_point_of_a_later_postgres_rotation() {
+    matrix(2).await;
+}
+
+#[tokio::test]
+async fn p5_an_invocation_frozen_at_each_call_while_two_rotations_pass_changes_nothing() {
+    let site = Site::default();
+    let calls = {
+        let mut world = World::new(&site, 2, Injector::default()).await;
+        world.injector.disarm();
+        for step in Step::ALL {
+            world.deliver(step).await.expect("a calm rotation");
+        }
+        world.injector.calls().len()
+    };
+    for call in 0..calls {
+        frozen_at(&site, call).await;
+    }
+}
+
+async fn frozen_at(site: &Site, call: usize) {
+    let mut world = World::new(site, 2, Injector::default()).await;
+    let (token, injector) = (world.token.clone(), world.injector.clone());
+    let frozen_world = World {
+        site,
+        store: world.store.clone(),
+        secret: world.secret.clone(),
+        injector: injector.clone(),
+        token: token.clone(),
+        _home: tempfile::tempdir().expect("a directory"),
+    };
+    injector.freeze_at(call);
+    let mut frozen = Box::pin(async {
+        for step in Step::ALL {
+            frozen_world.step(step, &token).await?;
+        }
+        Ok::<(), RotationError>(())
+    });
+    assert!(
+        injector.until_frozen(frozen.as_mut()).await,
+        "call {call} was not reached"
+    );
+    for step in Step::ALL {
+        world
+            .deliver(step)
+            .await
+            .unwrap_or_else(|error| panic!("call {call}: {error}"));
+    }
+    world.rotate().await;
+    world.rotate().await;
+    let current = world.document(Stage::Current).await;
+    injector.thaw();
+    let _ = frozen.await;
+    assert_eq!(world.document(Stage::Current).await, current, "call {call}");
+    assert!(
+        world.works(Stage::Current).await && world.works(Stage::Previous).await,
+        "call {call}"
+    );
+    assert_eq!(world.live().await, 2, "call {call}");
+    // And the next rotation is not held up by what the late one left.
+    world.rotate().await;
+    assert_eq!(world.live().await, 2, "call {call}");
+}
+
+#[tokio::test]
+async fn the_embedded_store_keeps_the_store_contract() {
+    struct Embedded(
+        LocalStore,
+        #[expect(dead_code, reason = "removed when dropped")] TempDir,
+    );
+    impl StoreUnderTest for Embedded {
+        fn store(&self) -> &dyn Store {
+            &self.0
+        }
+        async fn put_by_hand(&self, secret: &SecretId, version: &VersionId, value: &SecretValue) {
+            self.0
+                .put_value(secret, version, value, &BTreeMap::new())
+                .await
+                .expect("put");
+        }
+        async fn begin(&self, secret: &SecretId, token: &VersionId) -> Result<(), StoreError> {
+            let lease = Lease::new(chrono::Utc::now(), TimeDelta::seconds(10));
+            self.0.begin_rotation(secret, token, None, &lease).await
+        }
+    }
+    store_contract(async || {
+        let home = tempfile::tempdir().expect("a directory");
+        let path = |name: &str| home.path().join(name);
+        let store = LocalStore::init(&path("a.db"), &path("a.key"), Arc::new(SystemClock))
+            .expect("a store");
+        Embedded(store, home)
+    })
+    .await;
+}
