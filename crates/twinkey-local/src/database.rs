@@ -1,15 +1,16 @@
 //! The SQLite file: its layout, its settings, and what its errors mean.
 
-use std::fs::OpenOptions;
+use std::fs::{self, OpenOptions};
 use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::time::Duration;
 
-use rusqlite::{Connection, ErrorCode, OpenFlags};
+use rusqlite::{Connection, ErrorCode, OpenFlags, params};
 use twinkey_core::StoreError;
 
 use crate::OpenError;
+use crate::vault::WrappedKey;
 
 /// `twky`, in the file's header.
 const APPLICATION: i32 = 0x7477_6b79;
@@ -19,7 +20,7 @@ const PATIENCE: Duration = Duration::from_secs(15);
 
 /// Names stay readable, so that a person can see what a file holds; everything else is sealed.
 /// `wrapping` says how the data key is wrapped.
-pub(crate) const TABLES: &str = "
+const TABLES: &str = "
     CREATE TABLE store (
         only INTEGER PRIMARY KEY CHECK (only = 1),
         id TEXT NOT NULL, wrapping TEXT NOT NULL, data_key BLOB NOT NULL, root BLOB NOT NULL
@@ -34,26 +35,25 @@ pub(crate) const TABLES: &str = "
     ) STRICT;
 ";
 
-/// Reserves the path and connects to the empty file.
-pub(crate) fn create(path: &Path) -> Result<Connection, OpenError> {
-    OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(path)
-        .map_err(|source| match source.kind() {
-            io::ErrorKind::AlreadyExists => OpenError::StoreExists(path.to_owned()),
-            _ => OpenError::File {
-                action: "creating",
-                path: path.to_owned(),
-                source,
-            },
-        })?;
-    let connection = connect(path).map_err(sql)?;
-    connection
-        .pragma_update(None, "application_id", APPLICATION)
-        .and_then(|()| connection.pragma_update(None, "user_version", LAYOUT))
-        .map_err(sql)?;
+/// Makes a new file and fills it in one transaction.
+pub(crate) fn create(path: &Path, key: &WrappedKey, root: &[u8]) -> Result<Connection, OpenError> {
+    reserve(path)?;
+    fill(path, key, root).map_err(|error| {
+        // It is ours and holds nothing yet.
+        let _ = fs::remove_file(path);
+        sql(error).into()
+    })
+}
+
+fn fill(path: &Path, key: &WrappedKey, root: &[u8]) -> Result<Connection, rusqlite::Error> {
+    let connection = connect(path)?;
+    let transaction = connection.unchecked_transaction()?;
+    transaction.pragma_update(None, "application_id", APPLICATION)?;
+    transaction.pragma_update(None, "user_version", LAYOUT)?;
+    transaction.execute_batch(TABLES)?;
+    let row = params![key.store, key.wrapping, key.data_key, root];
+    transaction.execute("INSERT INTO store VALUES (1, ?1, ?2, ?3, ?4)", row)?;
+    transaction.commit()?;
     Ok(connection)
 }
 
@@ -69,7 +69,9 @@ pub(crate) fn open(path: &Path) -> Result<Connection, OpenError> {
         reason,
     };
     if header("application_id").map_err(sql)? != APPLICATION {
-        return Err(not_a_store("it was not made by twinkey init".into()));
+        return Err(not_a_store(
+            "it was not made by twinkey init, or that was interrupted".into(),
+        ));
     }
     match header("user_version").map_err(sql)? {
         LAYOUT => Ok(connection),
@@ -77,6 +79,36 @@ pub(crate) fn open(path: &Path) -> Result<Connection, OpenError> {
             "its layout is {layout}, this version knows {LAYOUT}"
         ))),
     }
+}
+
+/// The data key, wrapped.
+pub(crate) fn wrapped_key(connection: &Connection) -> Result<WrappedKey, StoreError> {
+    connection
+        .query_row("SELECT id, wrapping, data_key FROM store", [], |row| {
+            Ok(WrappedKey {
+                store: row.get(0)?,
+                wrapping: row.get(1)?,
+                data_key: row.get(2)?,
+            })
+        })
+        .map_err(sql)
+}
+
+fn reserve(path: &Path) -> Result<(), OpenError> {
+    OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)
+        .map(|_| ())
+        .map_err(|source| match source.kind() {
+            io::ErrorKind::AlreadyExists => OpenError::StoreExists(path.to_owned()),
+            _ => OpenError::File {
+                action: "creating",
+                path: path.to_owned(),
+                source,
+            },
+        })
 }
 
 /// WAL lets readers pass a writer; FULL means that what was answered survives a power cut.
@@ -149,7 +181,9 @@ mod tests {
     #[test]
     fn p5_a_file_outlives_a_power_cut_and_serves_several_processes() {
         let directory = tempfile::tempdir().expect("a directory");
-        let connection = create(&directory.path().join("store")).expect("created");
+        let path = directory.path().join("store");
+        reserve(&path).expect("a new path");
+        let connection = connect(&path).expect("connected");
         let pragma = |name: &str| -> String {
             connection
                 .pragma_query_value(None, name, |row| row.get::<_, rusqlite::types::Value>(0))

@@ -1,29 +1,12 @@
 //! One transaction on the store file: rows in, rows out, sealed on the way.
 
-use std::collections::BTreeMap;
-
 use chrono::{DateTime, Utc};
 use rusqlite::{OptionalExtension, Transaction, params};
-use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
 use twinkey_core::{Record, SecretId, SecretValue, StoreError, VersionId};
-use zeroize::Zeroizing;
 
 use crate::database::sql;
-use crate::sealed::{Place, Sealer};
 use crate::state::State;
-
-/// What opens the rows of one store.
-pub(crate) struct Vault {
-    pub(crate) store: String,
-    pub(crate) sealer: Sealer,
-}
-
-/// Which state of which secret is the latest. It makes an older state, put back, a stranger.
-#[derive(Default, Serialize, Deserialize)]
-struct Root {
-    generations: BTreeMap<SecretId, u64>,
-}
+use crate::vault::{Root, Vault, corrupt};
 
 /// One transaction.
 pub(crate) struct Ledger<'a> {
@@ -233,75 +216,5 @@ impl<'a> Ledger<'a> {
             .prepare_cached(query)
             .and_then(|mut statement| statement.query_row(keys, |row| row.get(0)).optional())
             .map_err(sql)
-    }
-}
-
-impl Vault {
-    /// The root of a store without secrets.
-    pub(crate) fn empty_root(&self) -> Result<Vec<u8>, StoreError> {
-        self.seal_json(&self.root_place(), &Root::default())
-    }
-
-    fn root_place(&self) -> Place {
-        Place::new(&self.store, "root")
-    }
-
-    fn state_place(&self, secret: &SecretId, generation: u64) -> Place {
-        Place::new(&self.store, "state")
-            .at(secret.as_str())
-            .at(generation.to_be_bytes())
-    }
-
-    fn row_place(&self, kind: &str, secret: &SecretId, id: &VersionId) -> Place {
-        Place::new(&self.store, kind)
-            .at(secret.as_str())
-            .at(id.as_str())
-    }
-
-    fn seal(&self, place: &Place, plain: &[u8]) -> Result<Vec<u8>, StoreError> {
-        self.sealer
-            .seal(place, plain)
-            .map_err(|_| StoreError::Transient {
-                doing: "sealing a row".into(),
-                reason: "the system gave no randomness".into(),
-            })
-    }
-
-    fn open(
-        &self,
-        place: &Place,
-        sealed: &[u8],
-        what: impl Fn() -> String,
-    ) -> Result<Zeroizing<Vec<u8>>, StoreError> {
-        self.sealer.open(place, sealed).map_err(|_| {
-            corrupt(
-                what(),
-                "its bytes were changed, moved here from elsewhere, or are an older copy",
-            )
-        })
-    }
-
-    fn seal_json<T: Serialize>(&self, place: &Place, row: &T) -> Result<Vec<u8>, StoreError> {
-        let text =
-            serde_json::to_vec(row).map_err(|_| corrupt("a row".into(), "it cannot be written"))?;
-        self.seal(place, &Zeroizing::new(text))
-    }
-
-    fn open_json<T: DeserializeOwned>(
-        &self,
-        place: &Place,
-        sealed: &[u8],
-        what: impl Fn() -> String,
-    ) -> Result<T, StoreError> {
-        let plain = self.open(place, sealed, &what)?;
-        serde_json::from_slice(&plain)
-            .map_err(|_| corrupt(what(), "another version of twinkey wrote it; use that one"))
-    }
-}
-
-pub(crate) fn corrupt(what: String, reason: &str) -> StoreError {
-    StoreError::Corrupt {
-        what,
-        reason: reason.into(),
     }
 }

@@ -3,6 +3,7 @@
 mod agenda;
 mod database;
 mod errand;
+mod journal;
 mod keyfile;
 mod lease;
 mod ledger;
@@ -15,16 +16,18 @@ mod sealed;
 mod secrets;
 mod service;
 mod service_error;
+mod standing;
 mod state;
 mod store;
+mod vault;
 mod watch;
 
 pub use lease::Lease;
 pub use open_error::OpenError;
-pub use rotations::Standing;
 pub use scheduler::{Event, Scheduler};
 pub use secrets::{SecretSummary, VersionSummary};
 pub use service::{Ask, Due, Rotation, Service};
 pub use service_error::ServiceError;
+pub use standing::Standing;
 pub use store::LocalStore;
 pub use watch::{Unwatched, Watch};

@@ -1,28 +1,12 @@
 //! Rotations in the store: begun, leased, recorded and closed, each in one transaction.
 
 use chrono::{DateTime, Utc};
-use twinkey_core::{Failure, Outcome, Record, SecretId, Stage, StepRecord, StoreError, VersionId};
+use twinkey_core::{Outcome, Record, SecretId, Stage, StepRecord, StoreError, VersionId};
 
-use crate::LocalStore;
+use crate::journal::{abandon, begun_record, close_leftover, close_record, open_record};
 use crate::lease::Lease;
-use crate::ledger::{Ledger, corrupt};
-use crate::state::{RotationState, State, conflict};
-
-/// Where a secret's rotation stands.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Standing {
-    /// None is in flight.
-    Idle,
-    /// A process works on this one.
-    Running(VersionId),
-    /// This one was begun and nobody works on it: it is to be finished before another begins.
-    Interrupted {
-        /// Its token.
-        token: VersionId,
-        /// Whether its new value is stored. Without one, nothing has been made yet.
-        has_value: bool,
-    },
-}
+use crate::state::{RotationState, conflict};
+use crate::{LocalStore, Standing};
 
 /// Whether a rotation was begun.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -242,143 +226,5 @@ impl LocalStore {
             Ok(())
         })
         .await
-    }
-}
-
-/// Ends whatever rotation is in flight. Its process, if it lives, finds out at its next step.
-pub(crate) fn abandon(
-    ledger: &Ledger<'_>,
-    secret: &SecretId,
-    state: &mut State,
-) -> Result<(), StoreError> {
-    close_leftover(ledger, secret, state)?;
-    state.detach(&Stage::Pending);
-    state.rotation = None;
-    Ok(())
-}
-
-/// Closes the record of a rotation whose process died after the labels had ended it.
-fn close_leftover(ledger: &Ledger<'_>, secret: &SecretId, state: &State) -> Result<(), StoreError> {
-    let Some(rotation) = &state.rotation else {
-        return Ok(());
-    };
-    // A record that is missing must not keep a person from putting a value that works.
-    let Some(record) = ledger.record(secret, &rotation.token)? else {
-        return Ok(());
-    };
-    if record.outcome != Outcome::InProgress {
-        return Ok(());
-    }
-    let published = state.holder(&Stage::Current) == Some(&rotation.token);
-    let outcome = if published {
-        Outcome::Succeeded
-    } else {
-        Outcome::Failed(abandoned())
-    };
-    close_record(ledger, record, outcome).map(|_| ())
-}
-
-fn abandoned() -> Failure {
-    Failure {
-        error_type: "RotationAbandoned".into(),
-        message: "AWSPENDING was taken off its version before it was finished, by a value put by \
-                  hand or another rotation"
-            .into(),
-        hint: None,
-    }
-}
-
-/// The record of a rotation that begins, or goes on.
-fn open_record(
-    ledger: &Ledger<'_>,
-    secret: &SecretId,
-    token: &VersionId,
-    reason: Option<String>,
-) -> Result<(), StoreError> {
-    let earlier = ledger.record(secret, token)?;
-    let mut record = earlier.unwrap_or_else(|| Record {
-        secret: secret.clone(),
-        token: token.clone(),
-        trigger: token.trigger(),
-        reason: None,
-        started_at: ledger.now(),
-        finished_at: None,
-        steps: Vec::new(),
-        outcome: Outcome::InProgress,
-    });
-    record.reason = reason.or(record.reason);
-    record.finished_at = None;
-    record.outcome = Outcome::InProgress;
-    ledger.save_record(&record)
-}
-
-fn close_record(
-    ledger: &Ledger<'_>,
-    mut record: Record,
-    outcome: Outcome,
-) -> Result<Record, StoreError> {
-    record.finished_at = Some(ledger.now());
-    record.outcome = outcome;
-    ledger.save_record(&record)?;
-    Ok(record)
-}
-
-/// A rotation with a lease had its record written in the same transaction.
-fn begun_record(
-    ledger: &Ledger<'_>,
-    secret: &SecretId,
-    token: &VersionId,
-) -> Result<Record, StoreError> {
-    ledger.record(secret, token)?.ok_or_else(|| {
-        corrupt(
-            format!("the record of rotation {token} of secret {secret}"),
-            "it was deleted from the file",
-        )
-    })
-}
-
-impl State {
-    /// A binding lease counts even where AWSPENDING is gone already: its process is about to
-    /// write how the rotation ended.
-    fn standing(&self, now: DateTime<Utc>) -> Standing {
-        if let Some(token) = self.bound(now) {
-            return Standing::Running(token.clone());
-        }
-        match self.holder(&Stage::Pending) {
-            None => Standing::Idle,
-            Some(token) => Standing::Interrupted {
-                token: token.clone(),
-                has_value: self.has_value(token),
-            },
-        }
-    }
-
-    /// Whether a rotation may begin. AWSPENDING on the current version is no obstacle, as in
-    /// Secrets Manager: that rotation is over but for the label.
-    fn is_free(&self, now: DateTime<Utc>) -> bool {
-        let pending = self.holder(&Stage::Pending);
-        self.bound(now).is_none() && (pending.is_none() || pending == self.holder(&Stage::Current))
-    }
-
-    fn bound(&self, now: DateTime<Utc>) -> Option<&VersionId> {
-        let rotation = self.rotation.as_ref()?;
-        let lease = rotation.lease.as_ref()?;
-        lease.binds(now).then_some(&rotation.token)
-    }
-
-    fn is_leased_to(&self, token: &VersionId, lease: &Lease) -> bool {
-        self.rotation.as_ref().is_some_and(|rotation| {
-            let held = rotation
-                .lease
-                .as_ref()
-                .is_some_and(|held| held.is_held_by(lease));
-            rotation.token == *token && held
-        })
-    }
-}
-
-impl Standing {
-    fn is_interrupted(&self, token: &VersionId) -> bool {
-        matches!(self, Self::Interrupted { token: interrupted, .. } if interrupted == token)
     }
 }

@@ -6,22 +6,19 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use chrono::{SubsecRound, Utc};
-use rusqlite::{Connection, TransactionBehavior, params};
+use rusqlite::{Connection, TransactionBehavior};
 use twinkey_core::{
     Clock, Description, SecretAddress, SecretId, SecretValue, Selector, Stage, Store, StoreError,
     Version, VersionId,
 };
-use uuid::Uuid;
 
-use crate::database::{self, TABLES, sql};
-use crate::ledger::{Ledger, Vault, corrupt};
+use crate::database::{self, sql};
+use crate::ledger::Ledger;
 use crate::limits;
-use crate::sealed::{Key, Place, SealError, Sealer, random_key};
+use crate::sealed::Key;
 use crate::state::{State, conflict};
+use crate::vault::Vault;
 use crate::{OpenError, keyfile};
-
-/// How the data key is wrapped: by a key in a file. Other ways can follow under other names.
-const BY_KEY_FILE: &str = "file";
 
 /// The embedded store. Clones share one connection; processes share the file.
 #[derive(Clone)]
@@ -61,7 +58,7 @@ impl LocalStore {
     ) -> Result<Self, OpenError> {
         let connection = database::open(path)?;
         let key = keyfile::load(wrapping_key)?;
-        let vault = unwrap_vault(&connection, &key)?;
+        let vault = Vault::unwrap(database::wrapped_key(&connection)?, &key)?;
         Ok(Self::new(connection, vault, clock))
     }
 
@@ -89,24 +86,8 @@ impl LocalStore {
     }
 
     fn fill(path: &Path, wrapping: &Key, clock: Arc<dyn Clock>) -> Result<Self, OpenError> {
-        let store = Uuid::new_v4().to_string();
-        let data_key = random_key().map_err(no_randomness)?;
-        let wrapped = Sealer::new(wrapping)
-            .and_then(|sealer| sealer.seal(&data_key_place(&store), data_key.as_slice()))
-            .map_err(no_randomness)?;
-        let sealer = Sealer::new(&data_key).map_err(no_randomness)?;
-        let vault = Vault { store, sealer };
-        let root = vault.empty_root()?;
-        let connection = database::create(path)?;
-        let row = params![vault.store, BY_KEY_FILE, wrapped, root];
-        connection
-            .unchecked_transaction()
-            .and_then(|transaction| {
-                transaction.execute_batch(TABLES)?;
-                transaction.execute("INSERT INTO store VALUES (1, ?1, ?2, ?3, ?4)", row)?;
-                transaction.commit()
-            })
-            .map_err(sql)?;
+        let (vault, wrapped) = Vault::create(wrapping)?;
+        let connection = database::create(path, &wrapped, &vault.empty_root()?)?;
         Ok(Self::new(connection, vault, clock))
     }
 
@@ -268,7 +249,7 @@ pub(crate) fn store_value(
         ));
     }
     if stages.contains(&Stage::Current) {
-        crate::rotations::abandon(ledger, secret, &mut state)?;
+        crate::journal::abandon(ledger, secret, &mut state)?;
     }
     state.store(id, stages, ledger.now());
     ledger.insert_value(secret, id, value)?;
@@ -289,46 +270,4 @@ fn refuse_ended_rotation(
         return Err(conflict(secret, reason));
     }
     Ok(())
-}
-
-fn unwrap_vault(connection: &Connection, wrapping: &Key) -> Result<Vault, StoreError> {
-    let (store, how, wrapped): (String, String, Vec<u8>) = connection
-        .query_row("SELECT id, wrapping, data_key FROM store", [], |row| {
-            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
-        })
-        .map_err(sql)?;
-    let what = || "the store's data key".to_owned();
-    if how != BY_KEY_FILE {
-        return Err(corrupt(
-            what(),
-            "it is wrapped in a way that this version does not know",
-        ));
-    }
-    let plain = Sealer::new(wrapping)
-        .and_then(|sealer| sealer.open(&data_key_place(&store), &wrapped))
-        .map_err(|_| {
-            corrupt(
-                what(),
-                "the wrapping key is another store's, or the file was changed",
-            )
-        })?;
-    let mut data_key = Key::default();
-    if plain.len() != data_key.len() {
-        return Err(corrupt(what(), "it has the wrong length"));
-    }
-    data_key.copy_from_slice(&plain);
-    let sealer = Sealer::new(&data_key).map_err(no_randomness)?;
-    Ok(Vault { store, sealer })
-}
-
-fn data_key_place(store: &str) -> Place {
-    Place::new(store, "data key").at(BY_KEY_FILE)
-}
-
-#[allow(clippy::needless_pass_by_value)] // so that it fits `map_err`
-fn no_randomness(_: SealError) -> StoreError {
-    StoreError::Transient {
-        doing: "making keys".into(),
-        reason: "the cipher or the system's randomness is not available".into(),
-    }
 }
