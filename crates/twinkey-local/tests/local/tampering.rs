@@ -75,8 +75,8 @@ async fn current(world: &World, name: &str) -> Result<String, StoreError> {
     read(world, name, Stage::Current).await
 }
 
-fn assert_corrupt<T: std::fmt::Debug>(result: Result<T, StoreError>, what: &str) {
-    let Err(StoreError::Corrupt { .. }) = &result else {
+fn assert_corrupt<T: std::fmt::Debug>(result: &Result<T, StoreError>, what: &str) {
+    let Err(StoreError::Corrupt { .. }) = result else {
         panic!("{what}: {result:?}");
     };
     let text = format!("{result:?}");
@@ -95,7 +95,7 @@ async fn p8_every_changed_byte_of_a_value_is_found_out() {
         let mut changed = whole.clone();
         changed[position] ^= 0x01;
         file.execute(&update, params![changed]).expect("changed");
-        assert_corrupt(current(&world, "one").await, &format!("byte {position}"));
+        assert_corrupt(&current(&world, "one").await, &format!("byte {position}"));
     }
     file.execute(&update, params![whole]).expect("changed back");
     assert_eq!(
@@ -109,11 +109,11 @@ async fn p8_a_changed_bit_in_any_sealed_column_is_found_out() {
     for (table, column) in [("store", "root"), ("secret", "state"), ("version", "value")] {
         let world = filled().await;
         flip(&world, table, column);
-        assert_corrupt(current(&world, "one").await, &format!("{table}.{column}"));
+        assert_corrupt(&current(&world, "one").await, &format!("{table}.{column}"));
     }
     let world = filled().await;
     flip(&world, "record", "record");
-    assert_corrupt(world.store.records(&SecretId::new("one")).await, "record");
+    assert_corrupt(&world.store.records(&SecretId::new("one")).await, "record");
 }
 
 #[tokio::test]
@@ -129,7 +129,7 @@ async fn p8_a_changed_data_key_or_store_id_is_found_out() {
         let Err(OpenError::Store(error)) = error else {
             panic!("{column}: {error:?}");
         };
-        assert_corrupt::<()>(Err(error), column);
+        assert_corrupt::<()>(&Err(error), column);
     }
 }
 
@@ -143,7 +143,7 @@ async fn p8_a_value_moved_to_another_name_or_version_is_found_out() {
     ] {
         let world = filled().await;
         tamper(&world, swap);
-        assert_corrupt(current(&world, "one").await, swap);
+        assert_corrupt(&current(&world, "one").await, swap);
         assert_eq!(current(&world, "two").await.expect("untouched"), "TEST-two-b");
     }
 }
@@ -155,8 +155,8 @@ async fn p8_a_state_row_moved_to_another_name_is_found_out() {
         &world,
         "UPDATE secret SET state = (SELECT state FROM secret s WHERE s.name = 'two') WHERE name = 'one'",
     );
-    assert_corrupt(current(&world, "one").await, "a state of another secret");
-    assert_corrupt(world.store.list().await.map(|list| list.len()), "listed");
+    assert_corrupt(&current(&world, "one").await, "a state of another secret");
+    assert_corrupt(&world.store.list().await.map(|list| list.len()), "listed");
     assert_eq!(
         world.store.names().await.expect("the root is whole").len(),
         2
@@ -184,16 +184,16 @@ async fn p8_labels_rolled_back_are_found_out() {
         &world,
         "UPDATE secret SET state = (SELECT state FROM kept WHERE kept.name = secret.name) WHERE name = 'one'",
     );
-    assert_corrupt(current(&world, "one").await, "an older state");
+    assert_corrupt(&current(&world, "one").await, "an older state");
     assert_corrupt(
-        world.store.describe(&one).await,
+        &world.store.describe(&one).await,
         "an older state, described",
     );
     let write = world
         .store
         .tag(&one, &BTreeMap::from([("k".into(), "v".into())]))
         .await;
-    assert_corrupt(write, "an older state, written to");
+    assert_corrupt(&write, "an older state, written to");
     assert_eq!(
         current(&world, "two").await.expect("untouched"),
         "TEST-two-b"
@@ -213,7 +213,7 @@ async fn p8_a_list_of_secrets_rolled_back_is_found_out() {
         .await
         .expect("tagged");
     tamper(&world, "UPDATE store SET root = (SELECT root FROM kept)");
-    assert_corrupt(current(&world, "one").await, "an older list");
+    assert_corrupt(&current(&world, "one").await, "an older list");
 }
 
 #[tokio::test]
@@ -229,14 +229,14 @@ async fn p8_deleted_and_planted_rows_are_found_out() {
         Connection::open(world.file())
             .and_then(|file| file.execute(sql, []))
             .expect("changed");
-        assert_corrupt(current(&world, "one").await, sql);
+        assert_corrupt(&current(&world, "one").await, sql);
     }
     let world = filled().await;
     tamper(
         &world,
         "INSERT INTO secret SELECT 'planted', state FROM secret WHERE name = 'one'",
     );
-    assert_corrupt(current(&world, "planted").await, "planted");
+    assert_corrupt(&current(&world, "planted").await, "planted");
 }
 
 #[tokio::test]
