@@ -151,19 +151,17 @@ impl<'a> Errand<'a> {
         {
             return Ok(Some(joined(record)));
         }
-        self.service
-            .check(self.secret, ask.token.is_forced())
+        let forced = ask.token.is_forced();
+        let seen = self.service.check(self.secret, forced).await?;
+        let (lease, reason) = (self.service.new_lease(), ask.reason.as_deref());
+        let begun = store
+            .try_begin(self.secret, &ask.token, reason, &lease, seen.as_ref())
             .await?;
-        let lease = self.service.new_lease();
-        let reason = ask.reason.as_deref();
-        match store
-            .try_begin(self.secret, &ask.token, reason, &lease)
-            .await?
-        {
+        match begun {
             Begun::InTheWay => Ok(None),
             Begun::Yes => {
-                self.run_own(ask, Run::new(self.service, self.secret, &ask.token, lease))
-                    .await
+                let run = Run::new(self.service, self.secret, &ask.token, lease);
+                self.run_own(ask, run).await
             }
         }
     }
@@ -199,7 +197,7 @@ impl<'a> Errand<'a> {
             return Ok(false);
         }
         match self.service.check(self.secret, false).await {
-            Ok(()) => Ok(false),
+            Ok(_) => Ok(false),
             Err(ServiceError::Overlap { .. }) => Ok(true),
             Err(error) => Err(error),
         }

@@ -12,7 +12,7 @@ use crate::{LocalStore, Standing};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Begun {
     Yes,
-    /// Another one is in flight.
+    /// Another one is in flight, or has just passed.
     InTheWay,
 }
 
@@ -47,7 +47,7 @@ impl LocalStore {
         reason: Option<&str>,
         lease: &Lease,
     ) -> Result<(), StoreError> {
-        match self.try_begin(secret, token, reason, lease).await? {
+        match self.try_begin(secret, token, reason, lease, None).await? {
             Begun::Yes => Ok(()),
             Begun::InTheWay => Err(conflict(
                 secret,
@@ -56,18 +56,22 @@ impl LocalStore {
         }
     }
 
+    /// As [`Self::begin_rotation`], provided that AWSCURRENT is where it was `seen` when the
+    /// minimum overlap was checked.
     pub(crate) async fn try_begin(
         &self,
         secret: &SecretId,
         token: &VersionId,
         reason: Option<&str>,
         lease: &Lease,
+        seen: Option<&VersionId>,
     ) -> Result<Begun, StoreError> {
         let (secret, token, lease) = (secret.clone(), token.clone(), lease.clone());
-        let reason = reason.map(str::to_owned);
+        let (reason, seen) = (reason.map(str::to_owned), seen.cloned());
         self.write_ledger(move |ledger| {
             let mut state = ledger.state(&secret)?;
-            if !state.is_free(lease.from()) {
+            let moved = seen.is_some() && seen.as_ref() != state.holder(&Stage::Current);
+            if moved || !state.is_free(lease.from()) {
                 return Ok(Begun::InTheWay);
             }
             if state.has_value(&token) {

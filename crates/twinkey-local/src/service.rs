@@ -136,8 +136,12 @@ impl Service {
     }
 
     /// Shows that a rotation may begin: the tags and the document are understood, and, unless
-    /// it is forced, the minimum overlap is over.
-    pub(crate) async fn check(&self, secret: &SecretId, forced: bool) -> Result<(), ServiceError> {
+    /// it is forced, the minimum overlap is over. Says for which AWSCURRENT that holds.
+    pub(crate) async fn check(
+        &self,
+        secret: &SecretId,
+        forced: bool,
+    ) -> Result<Option<VersionId>, ServiceError> {
         let description = self.store.describe(secret).await?;
         let policy = policy(secret, &description)?;
         let default = self.default_overlap(secret).await?;
@@ -148,7 +152,7 @@ impl Service {
                 secret: secret.clone(),
                 wait: end - now,
             }),
-            _ => Ok(()),
+            _ => Ok(description.holder(&Stage::Current).cloned()),
         }
     }
 
