@@ -8,6 +8,9 @@ use crate::lease::Lease;
 use crate::state::{RotationState, conflict};
 use crate::{LocalStore, Standing};
 
+/// A rotation that fails for months, four times an hour, keeps its latest deliveries.
+const MOST_STEPS: usize = 500;
+
 /// Whether a rotation was begun.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Begun {
@@ -152,6 +155,8 @@ impl LocalStore {
         self.write_ledger(move |ledger| {
             let mut record = begun_record(ledger, &secret, &token)?;
             record.steps.push(step);
+            let surplus = record.steps.len().saturating_sub(MOST_STEPS);
+            record.steps.drain(..surplus);
             ledger.save_record(&record)?;
             Ok(ledger.state(&secret)?.is_leased_to(&token, &lease))
         })

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
-use chrono::{SubsecRound, Utc};
+use chrono::SubsecRound;
 use rusqlite::{Connection, TransactionBehavior};
 use twinkey_core::{
     Clock, Description, SecretAddress, SecretId, SecretValue, Selector, Stage, Store, StoreError,
@@ -137,7 +137,7 @@ impl LocalStore {
         let transaction = connection
             .transaction_with_behavior(behavior)
             .map_err(sql)?;
-        let now = self.shared.clock.now().trunc_subsecs(3).with_timezone(&Utc);
+        let now = self.shared.clock.now().trunc_subsecs(3);
         work(Ledger::open(transaction, &self.shared.vault, now)?)
     }
 

@@ -1,10 +1,12 @@
 //! Rotations as the service runs them: calm, refused, failing, joined, resumed, forced.
 
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use chrono::TimeDelta;
+use tokio::sync::Notify;
 use twinkey_core::{
     Outcome, SecretId, Stage, Step, StepOutcome, StepRecord, StepResult, Store, VersionId,
 };
@@ -504,41 +506,85 @@ async fn a_value_put_by_hand_ends_the_rotation_that_runs() {
     assert!(matches!(outcomes(&world).await[..], [Outcome::Failed(_)]));
 }
 
-#[tokio::test(start_paused = true)]
+/// Never comes back from the `n`th thing it is told.
+struct StopAt {
+    left: AtomicUsize,
+    reached: Notify,
+}
+
+impl StopAt {
+    fn new(left: usize) -> Self {
+        let (left, reached) = (AtomicUsize::new(left), Notify::new());
+        Self { left, reached }
+    }
+
+    async fn pass(&self) {
+        if self.left.fetch_sub(1, Ordering::Relaxed) == 0 {
+            self.reached.notify_one();
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+#[async_trait]
+impl Watch for StopAt {
+    async fn beginning(&self, _: &SecretId, _: &VersionId) {
+        self.pass().await;
+    }
+
+    async fn before(&self, _: &SecretId, _: Step) {
+        self.pass().await;
+    }
+
+    async fn after(&self, _: &SecretId, _: &StepRecord) {
+        self.pass().await;
+    }
+}
+
+#[tokio::test]
+async fn p5_a_process_dies_between_any_two_steps_and_a_plain_rotate_mends_it() {
+    for moment in 0..9 {
+        let world = World::new(FakeKind::Password).await;
+        rotate(&world).await.expect("calm");
+        let (service, stop) = (world.service(), StopAt::new(moment));
+        let mut dying = Box::pin(service.rotate(&world.secret, world.ask(), &stop));
+        tokio::select! {
+            ended = &mut dying => panic!("moment {moment}: {ended:?}"),
+            () = stop.reached.notified() => world.outlive_leases(),
+        }
+        rotate(&world).await.expect("it goes on");
+        let what = format!("moment {moment}");
+        assert_eq!(
+            outcomes(&world).await,
+            vec![Outcome::Succeeded; 3],
+            "{what}"
+        );
+        world.judge_at_rest(&what).await;
+    }
+}
+
+#[tokio::test]
 async fn a_process_that_died_between_publishing_and_closing_leaves_only_the_label_to_take_off() {
     let world = World::new(FakeKind::Password).await;
-    let ask = world.ask();
-    {
-        let service = world.service();
-        let stop = StopAfter(Step::FinishSecret);
-        let rotating = service.rotate(&world.secret, ask.clone(), &stop);
-        let stopped = tokio::time::timeout(Duration::from_millis(500), rotating).await;
-        assert!(stopped.is_err(), "it stopped after finishSecret");
+    let (service, ask, stop) = (world.service(), world.ask(), StopAt::new(8));
+    let mut dying = Box::pin(service.rotate(&world.secret, ask.clone(), &stop));
+    tokio::select! {
+        ended = &mut dying => panic!("{ended:?}"),
+        () = stop.reached.notified() => world.outlive_leases(),
     }
-    assert_eq!(world.holder(&Stage::Pending).await, Some(ask.token.clone()));
-    assert_eq!(world.holder(&Stage::Current).await, Some(ask.token.clone()));
+    for stage in [Stage::Pending, Stage::Current] {
+        assert_eq!(world.holder(&stage).await, Some(ask.token.clone()));
+    }
     let resumed = world.service().resume(&world.secret, &Unwatched).await;
     let resumed = resumed
         .expect("closed")
         .expect("there was something to finish");
     assert_eq!(resumed.record.token, ask.token);
-    let again = &resumed.record.steps[4..];
-    assert!(again.iter().all(|step| matches!(&step.outcome, StepOutcome::Passed(report) if report.result == StepResult::AlreadyDone)));
+    let nothing_done = |step: &StepRecord| matches!(&step.outcome, StepOutcome::Passed(report) if report.result == StepResult::AlreadyDone);
+    assert!(resumed.record.steps[4..].iter().all(nothing_done));
     world.judge_at_rest("closed").await;
     let nothing = world.service().resume(&world.secret, &Unwatched).await;
     assert!(nothing.expect("looked").is_none());
-}
-
-/// Never comes back from looking at one step.
-struct StopAfter(Step);
-
-#[async_trait]
-impl Watch for StopAfter {
-    async fn after(&self, _: &SecretId, step: &StepRecord) {
-        if step.step == self.0 {
-            std::future::pending::<()>().await;
-        }
-    }
 }
 
 #[tokio::test(start_paused = true)]
