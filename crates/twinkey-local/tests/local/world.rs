@@ -10,10 +10,10 @@ use rand::SeedableRng;
 use rand::rngs::StdRng;
 use tempfile::TempDir;
 use twinkey_core::{
-    Clock, Credential, DocumentError, Kinds, MIN_OVERLAP_TAG, Rotator, SecretId, SecretValue,
-    Selector, Stage, Store, StoreError, SystemClock, VersionId,
+    Clock, Credential, DocumentError, Kinds, MIN_OVERLAP_TAG, Outcome, Rotator, SecretId,
+    SecretValue, Selector, Stage, Store, StoreError, SystemClock, VersionId,
 };
-use twinkey_local::{Ask, Lease, LocalStore, Service};
+use twinkey_local::{Ask, Lease, LocalStore, Rotation, Service, ServiceError, Unwatched};
 use twinkey_testkit::{
     FakeClock, FakeKind, FakeProvider, FakeSecret, FakeServer, FaultyProvider, Injector,
 };
@@ -202,4 +202,18 @@ pub(crate) fn real_lease() -> Lease {
 
 pub(crate) fn real_clock() -> Arc<dyn Clock> {
     Arc::new(SystemClock)
+}
+
+/// Another process rotates the secret, as a person would ask for it.
+pub(crate) async fn rotate(world: &World) -> Result<Rotation, ServiceError> {
+    world
+        .service()
+        .rotate(&world.secret, world.ask(), &Unwatched)
+        .await
+}
+
+/// How every rotation of the secret ended.
+pub(crate) async fn outcomes(world: &World) -> Vec<Outcome> {
+    let records = world.store.records(&world.secret).await.expect("listed");
+    records.into_iter().map(|record| record.outcome).collect()
 }
