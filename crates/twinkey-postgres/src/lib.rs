@@ -1,1 +1,28 @@
-//! .
+#![doc = include_str!("../README.md")]
+
+mod admin;
+mod authentication_guard;
+mod change;
+mod connect_error;
+mod connection;
+mod document;
+mod error;
+mod failed_login;
+mod field;
+mod mark;
+mod pair;
+mod password;
+mod password_copy;
+mod provider;
+mod rights;
+mod session;
+mod settings;
+mod snapshot;
+mod sqlstate;
+mod statement;
+mod tls;
+mod verifier;
+
+pub use document::PostgresSecret;
+pub use provider::PostgresProvider;
+pub use settings::{ADMIN_HOSTS, ALLOW_PLAINTEXT, CA_BUNDLE, Settings, SettingsError, Timeouts};

@@ -238,6 +238,7 @@ fn write_settings(home: &Path, port: u16, options: &Options) -> Result<(), Clust
         ("password_encryption", "scram-sha-256"),
         ("log_statement", "all"),
         ("log_connections", "on"),
+        ("log_line_prefix", "%m [%p] user=%u "),
         ("lc_messages", "C"),
         ("fsync", "off"),
         ("full_page_writes", "off"),

@@ -1,0 +1,119 @@
+//! The admin: the role whose secret the document names, and that may change the pair.
+
+use secrecy::SecretString;
+use twinkey_core::{Borrow, DocumentError, SecretId, SecretValue};
+
+use crate::connection::{Address, Connector, Login, TlsMode};
+use crate::document::PostgresSecret;
+use crate::error::PostgresError;
+use crate::failed_login::{FailedLogin, Whose};
+use crate::field;
+use crate::session::Session;
+use crate::settings::Timeouts;
+
+const DEFAULT_DATABASE: &str = "postgres";
+
+/// The admin's own document. It alone says where the admin's password may go. (P10)
+struct AdminSecret {
+    address: Address,
+    tls: TlsMode,
+    username: String,
+    password: SecretString,
+    database: String,
+}
+
+impl AdminSecret {
+    fn parse(value: &SecretValue) -> Result<Self, DocumentError> {
+        let fields = field::object(value)?;
+        if fields.contains_key("engine") {
+            field::engine(&fields)?;
+        }
+        Ok(Self {
+            address: Address::new(&field::host(&fields)?, field::port(&fields)?),
+            tls: field::tls(&fields)?,
+            username: field::name(&fields, "username")?,
+            password: field::text(&fields, "password")?.into(),
+            database: field::optional_name(&fields, "dbname")?
+                .unwrap_or_else(|| DEFAULT_DATABASE.into()),
+        })
+    }
+}
+
+/// Opens a session of the admin that may change `secret`'s roles.
+pub(crate) async fn open(
+    connector: &Connector,
+    borrow: &dyn Borrow,
+    secret: &PostgresSecret,
+) -> Result<Session, PostgresError> {
+    let name = secret.admin()?;
+    let admin = read(borrow, name).await?;
+    let settings = connector.settings();
+    let child = secret.address();
+    if admin.address != *child && !settings.admin_hosts.contains(child) {
+        return Err(PostgresError::AdminHostMismatch {
+            admin: admin.address,
+            child: child.clone(),
+        });
+    }
+    let options = options(&settings.timeouts);
+    let login = Login {
+        address: &admin.address,
+        tls: admin.tls,
+        user: &admin.username,
+        password: &admin.password,
+        database: &admin.database,
+        options: Some(&options),
+    };
+    let opened = connector.open(&login).await;
+    opened.map_err(|cause| {
+        FailedLogin {
+            whose: Whose::Admin,
+            address: admin.address.clone(),
+            user: admin.username.clone(),
+            cause,
+        }
+        .into()
+    })
+}
+
+async fn read(borrow: &dyn Borrow, name: &SecretId) -> Result<AdminSecret, PostgresError> {
+    AdminSecret::parse(&borrow.current(name).await?).map_err(|error| PostgresError::AdminDocument {
+        secret: name.clone(),
+        error,
+    })
+}
+
+/// Limits that hold at the server even if we are gone, and names that mean what they say.
+fn options(timeouts: &Timeouts) -> String {
+    // A little before we stop waiting, so that the reason still reaches us.
+    let statement = timeouts.statement.as_millis() * 9 / 10;
+    let lock = timeouts.lock.as_millis();
+    // In `retire` a login of the consumer's happens within the transaction.
+    let idle = (timeouts.connect + timeouts.handshake + timeouts.statement).as_millis();
+    format!(
+        "-c statement_timeout={statement} -c lock_timeout={lock} \
+         -c idle_in_transaction_session_timeout={idle} -c search_path=pg_catalog \
+         -c DateStyle=ISO"
+    )
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_admin_document_must_say_where_its_password_may_go() {
+        let value = r#"{"username": "postgres", "password": "TEST-admin"}"#;
+        let Err(error) = AdminSecret::parse(&SecretValue::new(value.into())) else {
+            panic!("a host is missing")
+        };
+        assert_eq!(error.field, "host");
+    }
+
+    #[test]
+    fn the_server_gives_up_before_we_do() {
+        let options = options(&Timeouts::default());
+        assert!(options.starts_with("-c statement_timeout=9000 -c lock_timeout=5000 "));
+    }
+}

@@ -1,0 +1,118 @@
+//! One change of one role, in one transaction, fenced by the mark that it reads after the lock.
+
+use std::time::Duration;
+
+use twinkey_core::{DocumentError, Fence};
+
+use crate::document::PostgresSecret;
+use crate::error::PostgresError;
+use crate::mark::Mark;
+use crate::pair::Pairing;
+use crate::provider::doing;
+use crate::session::{Session, StatementError};
+use crate::snapshot::Snapshot;
+use crate::sqlstate::is_collision;
+use crate::statement;
+use crate::verifier::Verifier;
+
+/// How often a change is tried that somebody else's got in the way of.
+const ATTEMPTS: u32 = 6;
+const FIRST_PAUSE: Duration = Duration::from_millis(20);
+
+/// Makes the server accept a pending password.
+pub(crate) struct Change<'a> {
+    pending: &'a PostgresSecret,
+    twin: &'a str,
+    owner: &'a str,
+    verifier: Verifier,
+    fence: &'a Fence,
+}
+
+impl<'a> Change<'a> {
+    pub(crate) fn new(
+        pending: &'a PostgresSecret,
+        fence: &'a Fence,
+    ) -> Result<Self, PostgresError> {
+        let twin = pending
+            .twin()
+            .ok_or_else(|| DocumentError::new("twin", "is missing"))?;
+        Ok(Self {
+            pending,
+            twin,
+            owner: pending.owner().unwrap_or(twin),
+            verifier: Verifier::of(pending.password())?,
+            fence,
+        })
+    }
+
+    /// Our own changes wait for each other; another's of the same role makes ours fail, and
+    /// tried again it passes or finds out why not.
+    pub(crate) async fn make_despite_collisions(
+        &self,
+        session: &Session,
+    ) -> Result<(), PostgresError> {
+        let mut pause = FIRST_PAUSE;
+        for _ in 1..ATTEMPTS {
+            match self.make(session).await {
+                Err(error) if collided(&error) => {}
+                outcome => return outcome,
+            }
+            let undone = session.execute("ROLLBACK").await;
+            undone.map_err(doing("undoing a change that collided"))?;
+            tokio::time::sleep(pause).await;
+            pause *= 2;
+        }
+        self.make(session).await
+    }
+
+    async fn make(&self, session: &Session) -> Result<(), PostgresError> {
+        let begin = statement::begin([self.pending.username(), self.twin]);
+        let locked = session.execute(&begin).await;
+        locked.map_err(doing("waiting for the roles' turn"))?;
+        let names = [self.pending.username(), self.twin];
+        let taken = Snapshot::take(session, &names).await;
+        let snapshot = taken.map_err(doing("looking at the roles"))?;
+        let sql = self.sql(&snapshot)?;
+        let changed = session.execute(&sql).await;
+        changed.map_err(doing("changing the role"))
+    }
+
+    /// What to do, by what the server says now.
+    fn sql(&self, snapshot: &Snapshot) -> Result<String, PostgresError> {
+        let role = self.pending.username();
+        match Pairing::find(snapshot, self.twin, role, &self.fence.address)? {
+            Pairing::First => self.creation(snapshot),
+            Pairing::Marked(mark) => {
+                if let Some(later) = mark.later_than(role, &self.fence.pending) {
+                    return Err(PostgresError::Superseded {
+                        role: role.into(),
+                        version: later.id.clone(),
+                    });
+                }
+                let mark = mark.advanced(role, self.fence);
+                Ok(statement::replace(role, &self.verifier, &mark))
+            }
+        }
+    }
+
+    fn creation(&self, snapshot: &Snapshot) -> Result<String, PostgresError> {
+        let role = self.pending.username();
+        let (Some(original), Some(admin)) = (snapshot.role(self.twin), snapshot.admin()) else {
+            return Err(doing("looking at the roles")(StatementError::Form));
+        };
+        let address = self.fence.address.clone();
+        let mark = Mark::new(address, self.twin, role, self.owner).advanced(role, self.fence);
+        Ok(statement::create_twin(
+            original,
+            admin,
+            snapshot.major_version,
+            &self.verifier,
+            &mark,
+        ))
+    }
+}
+
+fn collided(error: &PostgresError) -> bool {
+    matches!(error, PostgresError::Statement { cause, .. }
+        if cause.state().is_some_and(is_collision))
+}

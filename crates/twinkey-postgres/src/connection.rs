@@ -1,0 +1,214 @@
+//! One connection: every wait has an end, and TLS is as the document says, with no way between.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::OnceLock;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use secrecy::{ExposeSecret, SecretString};
+use tokio::net::{TcpStream, lookup_host};
+use tokio::time::timeout;
+use tokio_postgres::config::{ChannelBinding, SslMode};
+use tokio_postgres::{Config, NoTls};
+use tokio_postgres_rustls::MakeRustlsConnect;
+
+use crate::authentication_guard::Guard;
+use crate::connect_error::ConnectError;
+use crate::session::Session;
+use crate::settings::Settings;
+use crate::tls::{self, GuardedTls};
+
+/// Where a server listens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Address {
+    pub(crate) host: String,
+    pub(crate) port: u16,
+}
+
+impl Address {
+    /// Host names do not depend on case.
+    pub(crate) fn new(host: &str, port: u16) -> Self {
+        Self {
+            host: host.to_ascii_lowercase(),
+            port,
+        }
+    }
+
+    /// Parses `host:port`; an IPv6 address stands in brackets.
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        let (host, port) = text.rsplit_once(':')?;
+        let bracketed = host
+            .strip_prefix('[')
+            .and_then(|host| host.strip_suffix(']'));
+        let host = bracketed.unwrap_or(host);
+        let ambiguous = bracketed.is_none() && host.contains(':');
+        let port: u16 = port.parse().ok()?;
+        (!host.is_empty() && !ambiguous && port != 0).then(|| Self::new(host, port))
+    }
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.host.contains(':') {
+            write!(f, "[{}]:{}", self.host, self.port)
+        } else {
+            write!(f, "{}:{}", self.host, self.port)
+        }
+    }
+}
+
+/// Whether a connection is encrypted. There is no third way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum TlsMode {
+    /// The chain and the host name are verified.
+    Verified,
+    /// No TLS at all, because the document says so.
+    Plaintext,
+}
+
+/// As whom to log in, and where.
+pub(crate) struct Login<'a> {
+    pub(crate) address: &'a Address,
+    pub(crate) tls: TlsMode,
+    pub(crate) user: &'a str,
+    pub(crate) password: &'a SecretString,
+    pub(crate) database: &'a str,
+    /// Settings for the session, as the server's command line would take them.
+    pub(crate) options: Option<&'a str>,
+}
+
+/// Makes connections by the operator's settings.
+pub(crate) struct Connector {
+    settings: Settings,
+    // Reading the system's authorities takes longer than a login: once, and only if needed.
+    tls: OnceLock<Result<MakeRustlsConnect, rustls::Error>>,
+}
+
+impl Connector {
+    pub(crate) fn new(settings: Settings) -> Self {
+        Self {
+            settings,
+            tls: OnceLock::new(),
+        }
+    }
+
+    pub(crate) fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// Logs in, or says why not, in time.
+    pub(crate) async fn open(&self, login: &Login<'_>) -> Result<Session, ConnectError> {
+        let timeouts = &self.settings.timeouts;
+        let stream = within(timeouts.connect, "a connection", self.reach(login)).await??;
+        let handshake = self.shake_hands(stream, login);
+        within(timeouts.handshake, "the login", handshake).await?
+    }
+
+    async fn reach(&self, login: &Login<'_>) -> Result<TcpStream, ConnectError> {
+        let Address { host, port } = login.address;
+        let addresses: Vec<SocketAddr> = match lookup_host((host.as_str(), *port)).await {
+            Ok(addresses) => addresses.collect(),
+            Err(_) => return Err(ConnectError::HostNotFound),
+        };
+        self.allow(login.tls, &addresses)?;
+        let mut outcome = Err(ConnectError::HostNotFound);
+        for address in addresses {
+            outcome = TcpStream::connect(address)
+                .await
+                .map_err(|error| ConnectError::Unreachable(error.kind()));
+            if outcome.is_ok() {
+                break;
+            }
+        }
+        let stream = outcome?;
+        // Without it, each small message waits for the acknowledgement of the one before.
+        let _ = stream.set_nodelay(true);
+        Ok(stream)
+    }
+
+    fn allow(&self, tls: TlsMode, addresses: &[SocketAddr]) -> Result<(), ConnectError> {
+        let loopback = addresses.iter().all(|address| address.ip().is_loopback());
+        if tls == TlsMode::Verified || loopback || self.settings.allow_plaintext {
+            Ok(())
+        } else {
+            Err(ConnectError::PlaintextRefused)
+        }
+    }
+
+    async fn shake_hands(
+        &self,
+        stream: TcpStream,
+        login: &Login<'_>,
+    ) -> Result<Session, ConnectError> {
+        let config = config(login);
+        let patience = self.settings.timeouts.statement;
+        match login.tls {
+            TlsMode::Plaintext => {
+                let stream = Guard::new(stream, false);
+                let connected = config.connect_raw(stream, NoTls).await;
+                let (client, connection) =
+                    connected.map_err(|error| ConnectError::of(&error, false))?;
+                Ok(Session::new(client, connection, patience))
+            }
+            TlsMode::Verified => {
+                let (tls, started) = GuardedTls::new(self.tls()?, &login.address.host);
+                let connected = config.connect_raw(stream, tls).await;
+                let (client, connection) = connected
+                    .map_err(|error| ConnectError::of(&error, !started.load(Ordering::Relaxed)))?;
+                Ok(Session::new(client, connection, patience))
+            }
+        }
+    }
+
+    fn tls(&self) -> Result<&MakeRustlsConnect, ConnectError> {
+        self.tls
+            .get_or_init(|| tls::client(&self.settings.authorities))
+            .as_ref()
+            .map_err(|error| ConnectError::TlsFailed(error.to_string()))
+    }
+}
+
+/// By setters only: a text of `key=value` pairs would let a database name smuggle in a host.
+fn config(login: &Login<'_>) -> Config {
+    let mut config = Config::new();
+    config
+        .user(login.user)
+        .password(login.password.expose_secret())
+        .dbname(login.database)
+        .application_name("twinkey")
+        .channel_binding(ChannelBinding::Prefer)
+        .ssl_mode(match login.tls {
+            TlsMode::Verified => SslMode::Require,
+            TlsMode::Plaintext => SslMode::Disable,
+        });
+    if let Some(options) = login.options {
+        config.options(options);
+    }
+    config
+}
+
+async fn within<T>(
+    patience: Duration,
+    what: &'static str,
+    work: impl Future<Output = T>,
+) -> Result<T, ConnectError> {
+    timeout(patience, work)
+        .await
+        .map_err(|_| ConnectError::Timeout(what))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_a_host_and_a_port_and_nothing_else() {
+        assert_eq!(Address::parse("DB:5432"), Some(Address::new("db", 5432)));
+        assert_eq!(Address::parse("[::1]:1"), Some(Address::new("::1", 1)));
+        assert_eq!(Address::new("::1", 1).to_string(), "[::1]:1");
+        for wrong in ["db", ":5432", "db:", "db:0", "db:65536", "::1:5432"] {
+            assert_eq!(Address::parse(wrong), None, "{wrong}");
+        }
+    }
+}

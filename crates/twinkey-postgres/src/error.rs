@@ -1,0 +1,199 @@
+//! Everything that can go wrong, each with a stable code, a sentence and a way out.
+
+use postgres_protocol::escape::escape_identifier;
+use twinkey_core::{
+    DocumentError, ErrorKind, ProviderError, SecretAddress, SecretId, StoreError, VersionId,
+};
+
+use crate::connection::Address;
+use crate::failed_login::FailedLogin;
+use crate::session::StatementError;
+use crate::sqlstate::{answer_kind, state_code};
+
+/// What this provider's errors are before the engine sees them.
+#[derive(Clone, Debug, thiserror::Error)]
+pub(crate) enum PostgresError {
+    #[error(transparent)]
+    Document(#[from] DocumentError),
+    #[error("the admin secret {secret}: {error}")]
+    AdminDocument {
+        secret: SecretId,
+        error: DocumentError,
+    },
+    #[error("reading the admin secret: {0}")]
+    Store(#[from] StoreError),
+    #[error("the admin secret is for {admin}, this secret for {child}")]
+    AdminHostMismatch { admin: Address, child: Address },
+    #[error(transparent)]
+    Login(Box<FailedLogin>),
+    #[error("{doing}: {cause}")]
+    Statement {
+        doing: &'static str,
+        cause: StatementError,
+    },
+    #[error("the server takes no changes: it is a standby, or read-only")]
+    ServerReadOnly,
+    #[error("there is no role {0} at the server")]
+    RoleMissing(String),
+    #[error("the role {0} may not log in (NOLOGIN)")]
+    RoleCannotLogIn(String),
+    #[error("the role {0} has expired (VALID UNTIL)")]
+    RoleExpired(String),
+    #[error("the role {0} is a superuser, and the admin is not")]
+    SuperuserRole(String),
+    #[error("the admin {admin} lacks a right: {right}")]
+    MissingRight {
+        admin: String,
+        right: String,
+        mend: String,
+    },
+    #[error("a role {0} exists that twinkey has not made; it was left alone")]
+    ForeignTwin(String),
+    #[error("the role {role} belongs to {holder}")]
+    ForeignMark { role: String, holder: Holder },
+    #[error("version {version} has taken the place of this one in the role {role}")]
+    Superseded { role: String, version: VersionId },
+    #[error("the computed verifier has not the form that a server recognises; nothing was sent")]
+    MalformedVerifier,
+    #[error("Postgres passwords are not listed, so no listed one can be retired")]
+    NotListed,
+    #[error("the server still accepts the password that was taken from the role {0}")]
+    StillAccepted(String),
+}
+
+/// Who has a mark on a role.
+#[derive(Clone, Debug, thiserror::Error)]
+pub(crate) enum Holder {
+    #[error("the secret {0}")]
+    Secret(SecretAddress),
+    #[error("somebody whose mark cannot be read here (a newer twinkey, or a renamed role)")]
+    Unreadable,
+}
+
+impl PostgresError {
+    fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Login(login) => login.kind(),
+            Self::Statement { cause, .. } => statement_kind(cause),
+            Self::ServerReadOnly => ErrorKind::Transient,
+            Self::RoleCannotLogIn(_)
+            | Self::RoleExpired(_)
+            | Self::SuperuserRole(_)
+            | Self::MissingRight { .. } => ErrorKind::Denied,
+            Self::ForeignTwin(_) | Self::ForeignMark { .. } | Self::Superseded { .. } => {
+                ErrorKind::Conflict
+            }
+            _ => ErrorKind::Unusable,
+        }
+    }
+
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Document(_) => "InvalidDocument",
+            Self::AdminDocument { .. } => "InvalidAdminDocument",
+            Self::Store(error) => error.code(),
+            Self::AdminHostMismatch { .. } => "AdminHostMismatch",
+            Self::Login(login) => login.code(),
+            Self::Statement { cause, .. } => statement_code(cause),
+            Self::ServerReadOnly => "ServerReadOnly",
+            Self::RoleMissing(_) => "RoleMissing",
+            Self::RoleCannotLogIn(_) => "RoleCannotLogIn",
+            Self::RoleExpired(_) => "RoleExpired",
+            Self::SuperuserRole(_) => "SuperuserRole",
+            Self::MissingRight { .. } => "MissingRight",
+            Self::ForeignTwin(_) => "ForeignTwin",
+            Self::ForeignMark { .. } => "ForeignMark",
+            Self::Superseded { .. } => "Superseded",
+            Self::MalformedVerifier => "MalformedVerifier",
+            Self::NotListed => "NotListed",
+            Self::StillAccepted(_) => "StillAccepted",
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        Some(match self {
+            Self::AdminHostMismatch { child, .. } => format!(
+                "if both are the same server: TWINKEY_ADMIN_HOSTS={child}; \
+                 else name this server's admin secret in masterarn"
+            ),
+            Self::Login(login) => login.hint()?,
+            Self::Statement { cause, .. } => statement_hint(cause)?,
+            Self::ServerReadOnly => "name the primary in host, or wait for the failover".into(),
+            Self::RoleCannotLogIn(role) => format!("ALTER ROLE {} LOGIN;", escape_identifier(role)),
+            Self::RoleExpired(role) => {
+                format!(
+                    "ALTER ROLE {} VALID UNTIL 'infinity';",
+                    escape_identifier(role)
+                )
+            }
+            Self::SuperuserRole(_) => {
+                "name a superuser's secret in masterarn, or rotate a role with fewer rights".into()
+            }
+            Self::MissingRight { mend, .. } => mend.clone(),
+            Self::ForeignTwin(role) => format!(
+                "add \"twin\" with an unused name to the document, or, if nobody needs that role: \
+                 DROP ROLE {};",
+                escape_identifier(role)
+            ),
+            Self::ForeignMark { role, .. } => format!(
+                "let one secret manage the pair; to give it up there, remove the mark from its \
+                 twin ({}) and drop the twin",
+                escape_identifier(role)
+            ),
+            Self::Superseded { .. } => {
+                "nothing: a later rotation has passed, and this one must not undo it".into()
+            }
+            _ => return None,
+        })
+    }
+}
+
+impl From<FailedLogin> for PostgresError {
+    fn from(login: FailedLogin) -> Self {
+        Self::Login(Box::new(login))
+    }
+}
+
+impl From<PostgresError> for ProviderError {
+    fn from(error: PostgresError) -> Self {
+        let kind = match &error {
+            PostgresError::Store(error) => return error.clone().into(),
+            error => error.kind(),
+        };
+        Self {
+            kind,
+            code: error.code(),
+            message: error.to_string(),
+            hint: error.hint(),
+            retry_after: None,
+        }
+    }
+}
+
+fn statement_kind(cause: &StatementError) -> ErrorKind {
+    match cause {
+        StatementError::Timeout | StatementError::Lost => ErrorKind::Transient,
+        StatementError::Answer(answer) => answer_kind(answer),
+        StatementError::Form => ErrorKind::Unusable,
+    }
+}
+
+fn statement_code(cause: &StatementError) -> &'static str {
+    match cause {
+        StatementError::Timeout => "ServerTimeout",
+        StatementError::Lost => "ConnectionLost",
+        StatementError::Answer(answer) => state_code(&answer.state),
+        StatementError::Form => "ProtocolViolation",
+    }
+}
+
+fn statement_hint(cause: &StatementError) -> Option<String> {
+    let state = cause.state()?;
+    Some(match state_code(state) {
+        "AdminDenied" => "grant the admin the right that the message names".into(),
+        "LockTimeout" => {
+            "find who holds the lock: SELECT * FROM pg_locks WHERE NOT granted;".into()
+        }
+        _ => return None,
+    })
+}

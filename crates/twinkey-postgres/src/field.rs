@@ -1,0 +1,142 @@
+//! Reading single fields of a document. Errors name the field and never show a value.
+
+use serde_json::{Map, Value};
+use twinkey_core::{DocumentError, SecretValue};
+
+use crate::connection::TlsMode;
+
+/// The fields of a JSON object, in their order.
+pub(crate) type Fields = Map<String, Value>;
+
+/// Postgres cuts longer names, silently, onto whatever role has the shorter one.
+/// <https://www.postgresql.org/docs/current/sql-syntax-lexical.html#SQL-SYNTAX-IDENTIFIERS>
+pub(crate) const NAME_BYTES: usize = 63;
+const DEFAULT_PORT: u16 = 5432;
+
+/// Parses the text. The parser's own errors may quote the value, so they are not passed on.
+pub(crate) fn object(value: &SecretValue) -> Result<Fields, DocumentError> {
+    match serde_json::from_str(value.expose()) {
+        Ok(Value::Object(fields)) => Ok(fields),
+        Ok(_) | Err(_) => Err(DocumentError::new("document", "is not a JSON object")),
+    }
+}
+
+/// A string that must be there.
+pub(crate) fn text(fields: &Fields, field: &str) -> Result<String, DocumentError> {
+    optional_text(fields, field)?.ok_or_else(|| DocumentError::new(field, "is missing"))
+}
+
+/// A string that may be absent.
+pub(crate) fn optional_text(fields: &Fields, field: &str) -> Result<Option<String>, DocumentError> {
+    let text = match fields.get(field) {
+        None | Some(Value::Null) => return Ok(None),
+        Some(Value::String(text)) => text,
+        Some(_) => return Err(DocumentError::new(field, "must be a string")),
+    };
+    if text.is_empty() {
+        return Err(DocumentError::new(field, "is empty"));
+    }
+    if text.contains('\0') {
+        return Err(DocumentError::new(field, "contains a NUL byte"));
+    }
+    Ok(Some(text.clone()))
+}
+
+/// The name of a role or database that may be absent.
+pub(crate) fn optional_name(fields: &Fields, field: &str) -> Result<Option<String>, DocumentError> {
+    let name = optional_text(fields, field)?;
+    name.map(|name| fitting(field, name)).transpose()
+}
+
+/// The name of a role or database that must be there.
+pub(crate) fn name(fields: &Fields, field: &str) -> Result<String, DocumentError> {
+    fitting(field, text(fields, field)?)
+}
+
+fn fitting(field: &str, name: String) -> Result<String, DocumentError> {
+    if name.len() <= NAME_BYTES {
+        return Ok(name);
+    }
+    let problem = format!(
+        "has {} bytes; Postgres names have at most {NAME_BYTES}",
+        name.len()
+    );
+    Err(DocumentError::new(field, problem))
+}
+
+/// A host name or address, as a certificate could name it: no socket, no list, no options.
+pub(crate) fn host(fields: &Fields) -> Result<String, DocumentError> {
+    let host = text(fields, "host")?;
+    match rustls::pki_types::ServerName::try_from(host.as_str()) {
+        Ok(_) => Ok(host),
+        Err(_) => Err(DocumentError::new(
+            "host",
+            "is neither a host name nor an IP address",
+        )),
+    }
+}
+
+/// A port, as a number or a string; the vendor's structure allows both, and neither.
+pub(crate) fn port(fields: &Fields) -> Result<u16, DocumentError> {
+    let number = match fields.get("port") {
+        None => return Ok(DEFAULT_PORT),
+        Some(Value::Number(number)) => number.as_u64().and_then(|port| port.try_into().ok()),
+        Some(Value::String(text)) => text.parse().ok(),
+        Some(_) => None,
+    };
+    number
+        .filter(|port| *port != 0)
+        .ok_or_else(|| DocumentError::new("port", "is no port number"))
+}
+
+/// The engine must be ours.
+pub(crate) fn engine(fields: &Fields) -> Result<(), DocumentError> {
+    match text(fields, "engine")?.as_str() {
+        "postgres" => Ok(()),
+        _ => Err(DocumentError::new("engine", "must be postgres")),
+    }
+}
+
+/// TLS with verification, unless the document plainly says otherwise. A mode that falls back to
+/// plaintext is refused: whoever breaks the handshake would get the password.
+pub(crate) fn tls(fields: &Fields) -> Result<TlsMode, DocumentError> {
+    let by_mode = match optional_text(fields, "sslmode")?.as_deref() {
+        None => None,
+        Some("disable") => Some(TlsMode::Plaintext),
+        Some("require" | "verify-ca" | "verify-full") => Some(TlsMode::Verified),
+        Some("prefer" | "allow") => {
+            return Err(DocumentError::new(
+                "sslmode",
+                "may fall back to plaintext; use verify-full, or disable on loopback",
+            ));
+        }
+        Some(_) => {
+            return Err(DocumentError::new(
+                "sslmode",
+                "must be verify-full or disable",
+            ));
+        }
+    };
+    match (by_mode, ssl(fields)?) {
+        (Some(one), Some(other)) if one != other => {
+            Err(DocumentError::new("ssl", "contradicts sslmode"))
+        }
+        (one, other) => Ok(one.or(other).unwrap_or(TlsMode::Verified)),
+    }
+}
+
+/// The vendor's templates take a boolean or its spelling.
+fn ssl(fields: &Fields) -> Result<Option<TlsMode>, DocumentError> {
+    let ssl = match fields.get("ssl") {
+        None | Some(Value::Null) => return Ok(None),
+        Some(Value::Bool(ssl)) => *ssl,
+        Some(Value::String(text)) if text.eq_ignore_ascii_case("true") => true,
+        Some(Value::String(text)) if text.eq_ignore_ascii_case("false") => false,
+        Some(_) => return Err(DocumentError::new("ssl", "must be true or false")),
+    };
+    Ok(Some(if ssl {
+        TlsMode::Verified
+    } else {
+        TlsMode::Plaintext
+    }))
+}

@@ -1,0 +1,178 @@
+//! Whose pair two roles are: ours, nobody's yet, or somebody else's.
+
+use twinkey_core::{DocumentError, SecretAddress};
+
+use crate::document::PostgresSecret;
+use crate::error::{Holder, PostgresError};
+use crate::mark::Mark;
+use crate::snapshot::{Role, Snapshot};
+
+/// How far a pair of roles has come.
+#[derive(Debug)]
+pub(crate) enum Pairing {
+    /// The first exists, the second does not, and nobody has marked either.
+    First,
+    /// Both exist and are marked as ours.
+    Marked(Box<Mark>),
+}
+
+impl Pairing {
+    /// Decides by the marks alone, never by names: a role that merely has the right name is
+    /// somebody else's.
+    pub(crate) fn find(
+        snapshot: &Snapshot,
+        username: &str,
+        twin: &str,
+        address: &SecretAddress,
+    ) -> Result<Self, PostgresError> {
+        let mut ours = None;
+        for (role, comment) in snapshot.marked() {
+            if let Some(mark) = own_mark(role, comment, [username, twin], address)? {
+                ours = Some(mark);
+            }
+        }
+        let exists = |name: &str| snapshot.role(name).is_some();
+        match ours {
+            _ if !exists(username) => Err(PostgresError::RoleMissing(username.into())),
+            Some(_) if !exists(twin) => Err(PostgresError::RoleMissing(twin.into())),
+            Some(mark) => Ok(Self::Marked(Box::new(mark))),
+            None if exists(twin) => Err(PostgresError::ForeignTwin(twin.into())),
+            None => Ok(Self::First),
+        }
+    }
+}
+
+/// A mark that concerns one of the two roles must be ours and of exactly this pair.
+fn own_mark(
+    role: &Role,
+    comment: &str,
+    pair: [&str; 2],
+    address: &SecretAddress,
+) -> Result<Option<Mark>, PostgresError> {
+    let on_pair = pair.contains(&role.name.as_str());
+    let foreign = |holder| PostgresError::ForeignMark {
+        role: role.name.clone(),
+        holder,
+    };
+    let Some(mark) = Mark::parse(comment).filter(|mark| mark.twin == role.name) else {
+        // Only on a role of ours does it matter what we cannot read.
+        return if on_pair {
+            Err(foreign(Holder::Unreadable))
+        } else {
+            Ok(None)
+        };
+    };
+    if !pair.iter().any(|name| mark.names(name)) {
+        return Ok(None);
+    }
+    if mark.address != *address {
+        return Err(foreign(Holder::Secret(mark.address)));
+    }
+    if !mark.pairs(pair[0], pair[1]) {
+        let problem = format!(
+            "this secret's roles are marked as {} and {} at the server",
+            mark.original, mark.twin
+        );
+        return Err(DocumentError::new("twin", problem).into());
+    }
+    Ok(Some(mark))
+}
+
+/// The twin of a document that names none: by AWS's convention the clone. A role whose name
+/// ends like a clone's is the clone of the shorter one only if our own mark says so.
+pub(crate) fn default_twin(
+    snapshot: &Snapshot,
+    secret: &PostgresSecret,
+    address: &SecretAddress,
+) -> String {
+    let marked = snapshot
+        .role(secret.username())
+        .and_then(|role| Mark::parse(role.comment.as_deref()?));
+    match (marked, secret.stripped_name()) {
+        (Some(mark), Some(original))
+            if mark.address == *address && mark.pairs(original, secret.username()) =>
+        {
+            original.into()
+        }
+        _ => secret.clone_name(),
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use twinkey_core::SecretId;
+
+    use super::*;
+    use crate::snapshot::{of_roles, plain_role};
+
+    fn address(secret: &str) -> SecretAddress {
+        SecretAddress {
+            store: "store".into(),
+            secret: SecretId::new(secret),
+        }
+    }
+
+    fn commented(name: &str, comment: &str) -> Role {
+        Role {
+            comment: Some(comment.into()),
+            ..plain_role(name)
+        }
+    }
+
+    fn marked(twin: &str, original: &str, secret: &str) -> Role {
+        let mark = Mark::new(address(secret), original, twin, original);
+        commented(twin, &mark.render())
+    }
+
+    fn find(roles: Vec<Role>, username: &str, twin: &str) -> Result<Pairing, PostgresError> {
+        Pairing::find(&of_roles(15, roles), username, twin, &address("ours"))
+    }
+
+    #[test]
+    fn a_pair_is_first_or_ours_from_either_side() {
+        let first = find(vec![plain_role("app")], "app", "app_clone");
+        assert!(matches!(first, Ok(Pairing::First)));
+        for (username, twin) in [("app", "app_clone"), ("app_clone", "app")] {
+            let roles = vec![plain_role("app"), marked("app_clone", "app", "ours")];
+            let pairing = find(roles, username, twin);
+            assert!(matches!(pairing, Ok(Pairing::Marked(_))));
+        }
+    }
+
+    #[test]
+    fn a_role_that_only_has_the_name_is_somebody_elses() {
+        for clone in [plain_role("app_clone"), commented("app_clone", "reports")] {
+            let found = find(vec![plain_role("app"), clone], "app", "app_clone");
+            assert!(matches!(found, Err(PostgresError::ForeignTwin(_))));
+        }
+    }
+
+    #[test]
+    fn a_mark_of_another_secret_on_either_role_or_naming_either_refuses() {
+        for role in [
+            marked("app_clone", "app", "theirs"),
+            marked("app_blue", "app", "theirs"),
+            marked("app", "shop", "theirs"),
+            commented("app_clone", "twinkey:{\"version\":9}"),
+        ] {
+            let found = find(vec![plain_role("app"), role], "app", "app_clone");
+            assert!(matches!(found, Err(PostgresError::ForeignMark { .. })));
+        }
+        let unrelated = vec![plain_role("app"), marked("b_clone", "b", "theirs")];
+        assert!(find(unrelated, "app", "app_clone").is_ok());
+    }
+
+    #[test]
+    fn our_own_mark_of_another_pair_asks_for_the_right_twin() {
+        let roles = vec![plain_role("app"), marked("blue", "app", "ours")];
+        let found = find(roles, "app", "app_clone");
+        assert!(matches!(found, Err(PostgresError::Document(error)) if error.field == "twin"));
+    }
+
+    #[test]
+    fn a_role_that_went_missing_is_named() {
+        let gone = find(vec![marked("app_clone", "app", "ours")], "app_clone", "app");
+        assert!(matches!(gone, Err(PostgresError::RoleMissing(role)) if role == "app"));
+    }
+}

@@ -1,0 +1,266 @@
+//! The provider: what the engine asks, answered by a Postgres server.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use tokio_postgres::error::SqlState;
+use twinkey_core::{
+    Borrow, Choose, DocumentError, Fence, Listing, Origin, Provider, ProviderError, Random,
+    Retired, Retiring, SecretAddress, Verdict,
+};
+
+use crate::admin;
+use crate::change::Change;
+use crate::connect_error::{ConnectError, ServerAnswer};
+use crate::connection::Connector;
+use crate::document::PostgresSecret;
+use crate::error::PostgresError;
+use crate::failed_login::{FailedLogin, Whose};
+use crate::pair::{Pairing, default_twin};
+use crate::rights;
+use crate::session::{Session, StatementError};
+use crate::settings::Settings;
+use crate::snapshot::{Role, Snapshot};
+use crate::sqlstate::is_bad_login;
+use crate::statement;
+
+/// Rotates the passwords of pairs of login roles. Clones share what was set up once.
+#[derive(Clone)]
+pub struct PostgresProvider {
+    connector: Arc<Connector>,
+    borrow: Arc<dyn Borrow>,
+}
+
+impl PostgresProvider {
+    /// `borrow` reads admin secrets; it is asked for nothing but the names in `masterarn`.
+    #[must_use]
+    pub fn new(settings: Settings, borrow: Arc<dyn Borrow>) -> Self {
+        Self {
+            connector: Arc::new(Connector::new(settings)),
+            borrow,
+        }
+    }
+
+    async fn admin(&self, secret: &PostgresSecret) -> Result<Session, PostgresError> {
+        admin::open(&self.connector, self.borrow.as_ref(), secret).await
+    }
+
+    async fn look(&self, secret: &PostgresSecret) -> Result<Snapshot, PostgresError> {
+        let clone = secret.clone_name();
+        let names: Vec<&str> = [secret.username(), &clone]
+            .into_iter()
+            .chain(secret.stripped_name())
+            .chain(secret.twin())
+            .chain(secret.owner())
+            .collect();
+        let session = self.admin(secret).await?;
+        let snapshot = Snapshot::take(&session, &names).await;
+        session.close().await;
+        snapshot.map_err(doing("looking at the roles"))
+    }
+
+    async fn enter(&self, secret: &PostgresSecret) -> Result<Entry, PostgresError> {
+        match self.connector.open(&secret.login()).await {
+            Ok(session) => Ok(Entry::Open(session)),
+            Err(ConnectError::Answer(answer)) if is_refusal(&answer) => Ok(Entry::Refused(answer)),
+            Err(cause) => Err(FailedLogin {
+                whose: Whose::Consumer,
+                address: secret.address().clone(),
+                user: secret.username().into(),
+                cause,
+            }
+            .into()),
+        }
+    }
+
+    async fn log_in(&self, secret: &PostgresSecret) -> Result<Verdict, PostgresError> {
+        let session = match self.enter(secret).await? {
+            Entry::Open(session) => session,
+            Entry::Refused(answer) => {
+                return Ok(Verdict::Refused {
+                    reason: answer.to_string(),
+                });
+            }
+        };
+        let verdict = identify(&session, secret).await;
+        session.close().await;
+        verdict.map_err(doing("asking as whom we are logged in"))
+    }
+
+    /// Whether the password opens the role, even if the role may go no further.
+    async fn fits(&self, secret: &PostgresSecret) -> Result<bool, PostgresError> {
+        Ok(match self.enter(secret).await? {
+            Entry::Open(session) => {
+                session.close().await;
+                true
+            }
+            // Every other refusal comes after the password has been found right.
+            Entry::Refused(answer) => answer.state != SqlState::INVALID_PASSWORD,
+        })
+    }
+
+    async fn take_away(&self, secret: &PostgresSecret) -> Result<Retired, PostgresError> {
+        let clone = secret.clone_name();
+        let session = self.admin(secret).await?;
+        let begin = statement::begin([secret.username(), secret.twin().unwrap_or(&clone)]);
+        let locked = session.execute(&begin).await;
+        locked.map_err(doing("waiting for the roles' turn"))?;
+        // Under the lock: nobody of ours replaces the password between this look and the change.
+        if !self.fits(secret).await? {
+            return Ok(Retired::AlreadyGone);
+        }
+        let lock_out = statement::lock_out(secret.username());
+        let taken = session.execute(&lock_out).await;
+        taken.map_err(doing("taking the password away"))?;
+        session.close().await;
+        if self.fits(secret).await? {
+            return Err(PostgresError::StillAccepted(secret.username().into()));
+        }
+        Ok(Retired::Refused)
+    }
+
+    async fn replace(&self, pending: &PostgresSecret, fence: &Fence) -> Result<(), PostgresError> {
+        let change = Change::new(pending, fence)?;
+        let session = self.admin(pending).await?;
+        change.make_despite_collisions(&session).await?;
+        session.close().await;
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Provider for PostgresProvider {
+    type Secret = PostgresSecret;
+
+    fn origin(&self) -> Origin<'_, PostgresSecret> {
+        Origin::Chosen(self)
+    }
+
+    async fn ready(
+        &self,
+        current: &PostgresSecret,
+        address: &SecretAddress,
+    ) -> Result<PostgresSecret, ProviderError> {
+        let snapshot = self.look(current).await?;
+        Ok(complete(current, &snapshot, address)?)
+    }
+
+    async fn verify(&self, secret: &PostgresSecret) -> Result<Verdict, ProviderError> {
+        Ok(self.log_in(secret).await?)
+    }
+
+    async fn retire(&self, key: Retiring<'_, PostgresSecret>) -> Result<Retired, ProviderError> {
+        match key {
+            Retiring::Secret(secret) => Ok(self.take_away(secret).await?),
+            Retiring::Listed { .. } => Err(PostgresError::NotListed.into()),
+        }
+    }
+
+    async fn list(
+        &self,
+        _current: &PostgresSecret,
+        _address: &SecretAddress,
+    ) -> Result<Listing, ProviderError> {
+        Ok(Listing::FixedSlots)
+    }
+}
+
+#[async_trait]
+impl Choose<PostgresSecret> for PostgresProvider {
+    fn choose(
+        &self,
+        current: &PostgresSecret,
+        random: &mut Random,
+    ) -> Result<PostgresSecret, DocumentError> {
+        current.successor(random)
+    }
+
+    async fn apply(&self, pending: &PostgresSecret, fence: &Fence) -> Result<(), ProviderError> {
+        Ok(self.replace(pending, fence).await?)
+    }
+}
+
+/// What became of a login.
+enum Entry {
+    Open(Session),
+    Refused(ServerAnswer),
+}
+
+/// The role or its password is refused, or the database is closed to it: an answer to the key.
+/// What `pg_hba.conf` says is no such answer: it would be the same for every password.
+fn is_refusal(answer: &ServerAnswer) -> bool {
+    !answer.is_host_based()
+        && (is_bad_login(&answer.state) || answer.state == SqlState::INSUFFICIENT_PRIVILEGE)
+}
+
+/// Whether the session is the role's, and acts as the owner of what consumers create. (P6)
+async fn identify(session: &Session, secret: &PostgresSecret) -> Result<Verdict, StatementError> {
+    const WHO: &str = "SELECT session_user::text, current_user::text";
+    let rows = session.query(WHO, &[]).await?;
+    let row = rows.first().ok_or(StatementError::Form)?;
+    let read = |column: usize| row.try_get::<_, String>(column);
+    let (role, acts_as) = (read(0)?, read(1)?);
+    let owner = secret.owner().unwrap_or(&acts_as);
+    if role == secret.username() && acts_as == owner {
+        return Ok(Verdict::Accepted);
+    }
+    Ok(Verdict::Refused {
+        reason: format!("the login is {role} and acts as {acts_as}, not as {owner}"),
+    })
+}
+
+/// Checks what the server said, and fills in the fields of ours.
+fn complete(
+    current: &PostgresSecret,
+    snapshot: &Snapshot,
+    address: &SecretAddress,
+) -> Result<PostgresSecret, PostgresError> {
+    let username = current.username();
+    let twin = match current.twin() {
+        Some(twin) => twin.to_owned(),
+        None => default_twin(snapshot, current, address),
+    };
+    match Pairing::find(snapshot, username, &twin, address)? {
+        Pairing::Marked(mark) => {
+            let roles = [find(snapshot, username)?, find(snapshot, &twin)?];
+            rights::check_usable(snapshot, &roles)?;
+            rights::check_change(snapshot, &roles)?;
+            Ok(current.completed(&twin, current.owner().unwrap_or(&mark.owner))?)
+        }
+        Pairing::First => {
+            let original = find(snapshot, username)?;
+            let owner = first_owner(current, original)?;
+            rights::check_usable(snapshot, &[original])?;
+            let completed = current.completed(&twin, owner)?;
+            rights::check_creation(snapshot, original, find(snapshot, owner)?)?;
+            Ok(completed)
+        }
+    }
+}
+
+/// The owner of a pair that does not exist yet: as a rule, the original itself.
+fn first_owner<'a>(
+    current: &'a PostgresSecret,
+    original: &'a Role,
+) -> Result<&'a str, DocumentError> {
+    if let Some(owner) = current.owner() {
+        return Ok(owner);
+    }
+    match original.acts_as(current.database()) {
+        Some(other) if other != original.name => Err(DocumentError::new(
+            "owner",
+            format!("is missing: the role acts as {other} (ALTER ROLE … SET role), so name that"),
+        )),
+        _ => Ok(&original.name),
+    }
+}
+
+fn find<'a>(snapshot: &'a Snapshot, name: &str) -> Result<&'a Role, PostgresError> {
+    snapshot
+        .role(name)
+        .ok_or_else(|| PostgresError::RoleMissing(name.into()))
+}
+
+pub(crate) fn doing(what: &'static str) -> impl FnOnce(StatementError) -> PostgresError {
+    move |cause| PostgresError::Statement { doing: what, cause }
+}

@@ -1,0 +1,242 @@
+//! Whether the admin may do what a rotation needs, checked before anything is changed. What is
+//! missing comes with the SQL that mends it.
+
+use postgres_protocol::escape::escape_identifier;
+
+use crate::error::PostgresError;
+use crate::snapshot::{Role, Setting, Snapshot};
+
+/// From this version on, CREATEROLE alone changes nothing: it takes ADMIN OPTION on the role.
+/// <https://www.postgresql.org/docs/16/release-16.html>
+const ADMIN_OPTION_NEEDED: u32 = 16;
+
+/// Whether the server takes changes, and these roles can be used once they are changed.
+pub(crate) fn check_usable(snapshot: &Snapshot, roles: &[&Role]) -> Result<(), PostgresError> {
+    if snapshot.read_only {
+        return Err(PostgresError::ServerReadOnly);
+    }
+    for role in roles {
+        if !role.may_log_in {
+            return Err(PostgresError::RoleCannotLogIn(role.name.clone()));
+        }
+        if role.is_expired {
+            return Err(PostgresError::RoleExpired(role.name.clone()));
+        }
+    }
+    Ok(())
+}
+
+/// Whether the admin may change the passwords of both roles and the comment on one.
+pub(crate) fn check_change(snapshot: &Snapshot, roles: &[&Role]) -> Result<(), PostgresError> {
+    let Some(rights) = Rights::of(snapshot) else {
+        return Ok(());
+    };
+    rights.check_createrole()?;
+    for role in roles {
+        rights.check_role(role)?;
+    }
+    Ok(())
+}
+
+/// Whether the admin may create the twin of a role, acting as `owner`.
+pub(crate) fn check_creation(
+    snapshot: &Snapshot,
+    original: &Role,
+    owner: &Role,
+) -> Result<(), PostgresError> {
+    check_change(snapshot, &[original, owner])?;
+    let Some(rights) = Rights::of(snapshot) else {
+        return Ok(());
+    };
+    // The server asks for this attribute before the twin can act as its owner.
+    if original.may_replicate && !rights.admin.may_replicate {
+        return Err(rights.missing("REPLICATION, as the role has it", "REPLICATION"));
+    }
+    match original.settings.iter().find(|setting| !setting.is_open()) {
+        Some(setting) => Err(rights.missing_setting(setting)),
+        None => Ok(()),
+    }
+}
+
+/// The rights of an admin who is no superuser.
+struct Rights<'a> {
+    admin: &'a Role,
+    major_version: u32,
+}
+
+impl<'a> Rights<'a> {
+    /// `None`: a superuser, who may do everything.
+    fn of(snapshot: &'a Snapshot) -> Option<Self> {
+        let admin = snapshot.admin().filter(|admin| !admin.is_superuser)?;
+        Some(Self {
+            admin,
+            major_version: snapshot.major_version,
+        })
+    }
+
+    fn check_createrole(&self) -> Result<(), PostgresError> {
+        if self.admin.may_create_roles {
+            return Ok(());
+        }
+        Err(self.missing("CREATEROLE", "CREATEROLE"))
+    }
+
+    fn check_role(&self, role: &Role) -> Result<(), PostgresError> {
+        if role.is_superuser {
+            return Err(PostgresError::SuperuserRole(role.name.clone()));
+        }
+        if self.major_version >= ADMIN_OPTION_NEEDED {
+            return self.check_admin_option(role);
+        }
+        if role.may_replicate {
+            // Before version 16 nobody else may alter a role with this attribute.
+            let right = format!("SUPERUSER, because {} has REPLICATION", role.name);
+            return Err(self.missing(&right, "SUPERUSER"));
+        }
+        Ok(())
+    }
+
+    fn check_admin_option(&self, role: &Role) -> Result<(), PostgresError> {
+        if role.is_administered {
+            return Ok(());
+        }
+        Err(PostgresError::MissingRight {
+            admin: self.admin.name.clone(),
+            right: format!("ADMIN OPTION on {}", role.name),
+            mend: format!(
+                "GRANT {} TO {} WITH ADMIN OPTION;",
+                escape_identifier(&role.name),
+                escape_identifier(&self.admin.name)
+            ),
+        })
+    }
+
+    fn missing_setting(&self, setting: &Setting) -> PostgresError {
+        let admin = escape_identifier(&self.admin.name);
+        PostgresError::MissingRight {
+            admin: self.admin.name.clone(),
+            right: format!("to copy the role's setting {}", setting.name),
+            mend: if self.major_version >= 15 {
+                let parameter = escape_identifier(&setting.name);
+                format!("GRANT SET ON PARAMETER {parameter} TO {admin};")
+            } else {
+                format!("ALTER ROLE {admin} SUPERUSER;")
+            },
+        }
+    }
+
+    fn missing(&self, right: &str, attribute: &str) -> PostgresError {
+        PostgresError::MissingRight {
+            admin: self.admin.name.clone(),
+            right: right.into(),
+            mend: format!(
+                "ALTER ROLE {} {attribute};",
+                escape_identifier(&self.admin.name)
+            ),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::snapshot::{of_roles, plain_role};
+
+    fn admin() -> Role {
+        Role {
+            is_me: true,
+            may_create_roles: true,
+            ..plain_role("rotator")
+        }
+    }
+
+    fn mend(result: Result<(), PostgresError>) -> String {
+        match result {
+            Err(PostgresError::MissingRight { mend, .. }) => mend,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn creation(version: u32, admin: Role, original: &Role) -> Result<(), PostgresError> {
+        check_creation(&of_roles(version, vec![admin]), original, original)
+    }
+
+    #[test]
+    fn createrole_suffices_before_version_16_and_then_needs_admin_option() {
+        let app = plain_role("app");
+        assert!(creation(15, admin(), &app).is_ok());
+        assert_eq!(
+            mend(creation(16, admin(), &app)),
+            "GRANT \"app\" TO \"rotator\" WITH ADMIN OPTION;"
+        );
+        let administered = Role {
+            is_administered: true,
+            ..app
+        };
+        assert!(creation(16, admin(), &administered).is_ok());
+    }
+
+    #[test]
+    fn each_missing_right_comes_with_the_sql_that_mends_it() {
+        let nobody = Role {
+            may_create_roles: false,
+            ..admin()
+        };
+        let app = plain_role("app");
+        assert_eq!(
+            mend(creation(15, nobody, &app)),
+            "ALTER ROLE \"rotator\" CREATEROLE;"
+        );
+        let replica = Role {
+            may_replicate: true,
+            is_administered: true,
+            ..app
+        };
+        assert_eq!(
+            mend(creation(15, admin(), &replica)),
+            "ALTER ROLE \"rotator\" SUPERUSER;"
+        );
+        assert_eq!(
+            mend(creation(16, admin(), &replica)),
+            "ALTER ROLE \"rotator\" REPLICATION;"
+        );
+    }
+
+    #[test]
+    fn a_setting_that_only_a_superuser_may_copy_is_found_before_anything_is_changed() {
+        let setting = |context: Option<&str>, granted| Setting {
+            database: None,
+            name: "log_statement".into(),
+            value: "all".into(),
+            context: context.map(str::to_owned),
+            granted,
+        };
+        for (setting, allowed) in [
+            (setting(Some("user"), false), true),
+            (setting(Some("superuser"), true), true),
+            (setting(Some("superuser"), false), false),
+            (setting(None, false), false),
+        ] {
+            let app = Role {
+                settings: vec![setting],
+                ..plain_role("app")
+            };
+            assert_eq!(creation(15, admin(), &app).is_ok(), allowed);
+        }
+    }
+
+    #[test]
+    fn a_superuser_may_everything_and_is_not_touched_by_anybody_else() {
+        let app = Role {
+            is_superuser: true,
+            ..plain_role("app")
+        };
+        let refused = creation(15, admin(), &app);
+        assert!(matches!(refused, Err(PostgresError::SuperuserRole(_))));
+        let root = Role {
+            is_superuser: true,
+            ..admin()
+        };
+        assert!(creation(16, root, &app).is_ok());
+    }
+}

@@ -1,0 +1,212 @@
+//! What the server says of the roles concerned, and of us: everything in one statement.
+
+use serde::Deserialize;
+use tokio_postgres::Row;
+use tokio_postgres::types::Type;
+
+use crate::mark::Mark;
+use crate::session::{Session, StatementError};
+
+/// The roles asked for, those that carry a mark of ours, and the admin's own.
+pub(crate) struct Snapshot {
+    pub(crate) major_version: u32,
+    pub(crate) read_only: bool,
+    roles: Vec<Role>,
+}
+
+/// One role, as far as it matters for its key or its twin.
+#[derive(Clone, Debug)]
+#[allow(clippy::struct_excessive_bools)] // As the catalog has them.
+pub(crate) struct Role {
+    pub(crate) name: String,
+    pub(crate) is_superuser: bool,
+    pub(crate) may_create_roles: bool,
+    pub(crate) may_create_databases: bool,
+    pub(crate) may_log_in: bool,
+    pub(crate) may_replicate: bool,
+    pub(crate) bypasses_row_security: bool,
+    pub(crate) connection_limit: i32,
+    pub(crate) valid_until: Option<String>,
+    pub(crate) is_expired: bool,
+    pub(crate) comment: Option<String>,
+    pub(crate) settings: Vec<Setting>,
+    /// Whether it is the admin itself.
+    pub(crate) is_me: bool,
+    /// Whether the admin has ADMIN OPTION on it.
+    pub(crate) is_administered: bool,
+}
+
+/// One entry of `ALTER ROLE … SET`.
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct Setting {
+    /// `ALTER ROLE … IN DATABASE`.
+    pub(crate) database: Option<String>,
+    pub(crate) name: String,
+    pub(crate) value: String,
+    /// Who may set it, where the server knows the name.
+    pub(crate) context: Option<String>,
+    /// Whether the admin was granted it by name.
+    pub(crate) granted: bool,
+}
+
+impl Setting {
+    /// Whether it says as whom to act.
+    pub(crate) fn is_role(&self) -> bool {
+        self.name.eq_ignore_ascii_case("role")
+    }
+
+    /// Whether an admin without further rights may copy it. The catalog keeps quiet about `role`.
+    pub(crate) fn is_open(&self) -> bool {
+        self.granted || self.is_role() || self.context.as_deref() == Some("user")
+    }
+}
+
+impl Snapshot {
+    /// Looks up roles by name; those that do not exist are not in it. Read-only.
+    pub(crate) async fn take(session: &Session, names: &[&str]) -> Result<Self, StatementError> {
+        let sql = query(session.major_version());
+        let rows = session.query(&sql, &[(&names, Type::TEXT_ARRAY)]).await?;
+        let read_only = match rows.first() {
+            Some(row) => field(row, "read_only")?,
+            None => return Err(StatementError::Form),
+        };
+        Ok(Self {
+            major_version: session.major_version(),
+            read_only,
+            roles: rows.iter().map(Role::read).collect::<Result<_, _>>()?,
+        })
+    }
+
+    pub(crate) fn role(&self, name: &str) -> Option<&Role> {
+        self.roles.iter().find(|role| role.name == name)
+    }
+
+    pub(crate) fn admin(&self) -> Option<&Role> {
+        self.roles.iter().find(|role| role.is_me)
+    }
+
+    /// Every role with a mark, readable or not.
+    pub(crate) fn marked(&self) -> impl Iterator<Item = (&Role, &str)> {
+        self.roles.iter().filter_map(|role| {
+            let comment = role.comment.as_deref()?;
+            Mark::is_one(comment).then_some((role, comment))
+        })
+    }
+}
+
+impl Role {
+    /// As whom its logins act in a database, by `ALTER ROLE … SET role`.
+    pub(crate) fn acts_as(&self, database: &str) -> Option<&str> {
+        let among = |place: Option<&str>| {
+            let here =
+                |setting: &&Setting| setting.is_role() && setting.database.as_deref() == place;
+            self.settings.iter().find(here)
+        };
+        let setting = among(Some(database)).or_else(|| among(None))?;
+        Some(&setting.value)
+    }
+
+    fn read(row: &Row) -> Result<Self, StatementError> {
+        let settings: String = field(row, "settings")?;
+        Ok(Self {
+            name: field(row, "name")?,
+            is_superuser: field(row, "is_superuser")?,
+            may_create_roles: field(row, "may_create_roles")?,
+            may_create_databases: field(row, "may_create_databases")?,
+            may_log_in: field(row, "may_log_in")?,
+            may_replicate: field(row, "may_replicate")?,
+            bypasses_row_security: field(row, "bypasses_row_security")?,
+            connection_limit: field(row, "connection_limit")?,
+            valid_until: field(row, "valid_until")?,
+            is_expired: field(row, "is_expired")?,
+            comment: field(row, "comment")?,
+            settings: serde_json::from_str(&settings).map_err(|_| StatementError::Form)?,
+            is_me: field(row, "is_me")?,
+            is_administered: field(row, "is_administered")?,
+        })
+    }
+}
+
+fn field<'a, T: tokio_postgres::types::FromSql<'a>>(
+    row: &'a Row,
+    name: &str,
+) -> Result<T, StatementError> {
+    row.try_get(name).map_err(|_| StatementError::Form)
+}
+
+/// Rights on single parameters exist since version 15; before, anybody could set an unknown one.
+/// <https://www.postgresql.org/docs/15/release-15.html>
+fn query(major_version: u32) -> String {
+    let granted = if major_version >= 15 {
+        "pg_catalog.has_parameter_privilege(entry.name, 'SET')"
+    } else {
+        "known.name IS NULL"
+    };
+    QUERY.replace("{granted}", granted)
+}
+
+const QUERY: &str = "
+SELECT r.rolname::text AS name,
+       r.rolsuper AS is_superuser,
+       r.rolcreaterole AS may_create_roles,
+       r.rolcreatedb AS may_create_databases,
+       r.rolcanlogin AS may_log_in,
+       r.rolreplication AS may_replicate,
+       r.rolbypassrls AS bypasses_row_security,
+       r.rolconnlimit AS connection_limit,
+       r.rolvaliduntil::text AS valid_until,
+       coalesce(r.rolvaliduntil <= pg_catalog.now(), false) AS is_expired,
+       mark.description AS comment,
+       coalesce((
+           SELECT pg_catalog.json_agg(pg_catalog.json_build_object(
+                      'database', d.datname, 'name', entry.name, 'value', entry.value,
+                      'context', known.context, 'granted', {granted}))
+             FROM pg_catalog.pg_db_role_setting s
+             LEFT JOIN pg_catalog.pg_database d ON d.oid = s.setdatabase
+            CROSS JOIN LATERAL pg_catalog.unnest(s.setconfig) AS line
+            CROSS JOIN LATERAL (
+                      SELECT pg_catalog.split_part(line, '=', 1) AS name,
+                             pg_catalog.substr(line, pg_catalog.strpos(line, '=') + 1) AS value
+                  ) AS entry
+             LEFT JOIN pg_catalog.pg_settings known
+                    ON pg_catalog.lower(known.name) = pg_catalog.lower(entry.name)
+            WHERE s.setrole = r.oid)::text, '[]') AS settings,
+       r.rolname = current_user AS is_me,
+       pg_catalog.pg_has_role(r.oid, 'MEMBER WITH ADMIN OPTION') AS is_administered,
+       pg_catalog.pg_is_in_recovery()
+           OR pg_catalog.current_setting('transaction_read_only') = 'on' AS read_only
+  FROM pg_catalog.pg_roles r
+  LEFT JOIN pg_catalog.pg_shdescription mark
+         ON mark.objoid = r.oid AND mark.classoid = 'pg_catalog.pg_authid'::pg_catalog.regclass
+ WHERE r.rolname::text = ANY ($1)
+    OR r.rolname = current_user
+    OR pg_catalog.starts_with(mark.description, 'twinkey:')";
+
+#[cfg(test)]
+pub(crate) fn of_roles(major_version: u32, roles: Vec<Role>) -> Snapshot {
+    Snapshot {
+        major_version,
+        read_only: false,
+        roles,
+    }
+}
+
+#[cfg(test)]
+pub(crate) fn plain_role(name: &str) -> Role {
+    Role {
+        name: name.into(),
+        is_superuser: false,
+        may_create_roles: false,
+        may_create_databases: false,
+        may_log_in: true,
+        may_replicate: false,
+        bypasses_row_security: false,
+        connection_limit: -1,
+        valid_until: None,
+        is_expired: false,
+        comment: None,
+        settings: Vec::new(),
+        is_me: false,
+        is_administered: false,
+    }
+}

@@ -1,0 +1,224 @@
+//! The statements that change a role. Every name and value in them is quoted by the driver's
+//! own functions; a password is in them only as its verifier.
+
+use std::fmt::Write as _;
+
+use postgres_protocol::escape::{escape_identifier, escape_literal};
+
+use crate::mark::Mark;
+use crate::snapshot::{Role, Setting};
+use crate::verifier::Verifier;
+
+/// Opens a transaction that waits for its turn at both roles. In one order for everybody, and
+/// at a level on which what follows sees what others did while it waited.
+pub(crate) fn begin(roles: [&str; 2]) -> String {
+    let mut roles = roles;
+    roles.sort_unstable();
+    let lock = |role| {
+        let name = escape_literal(&format!("twinkey:{role}"));
+        format!("pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended({name}, 0))")
+    };
+    format!(
+        "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SELECT {}, {};",
+        lock(roles[0]),
+        lock(roles[1])
+    )
+}
+
+/// Gives a role a new password, and writes the mark.
+pub(crate) fn replace(role: &str, verifier: &Verifier, mark: &Mark) -> String {
+    format!("{} {} COMMIT;", password(role, verifier), comment(mark))
+}
+
+/// Takes a role's password away: no password opens it any longer.
+pub(crate) fn lock_out(role: &str) -> String {
+    format!(
+        "ALTER ROLE {} PASSWORD NULL; COMMIT;",
+        escape_identifier(role)
+    )
+}
+
+/// Creates the twin of `original`, with its attributes and settings, acting as the mark's owner.
+pub(crate) fn create_twin(
+    original: &Role,
+    admin: &Role,
+    major_version: u32,
+    verifier: &Verifier,
+    mark: &Mark,
+) -> String {
+    let twin = escape_identifier(&mark.twin);
+    let mut sql = format!("CREATE ROLE {twin} LOGIN INHERIT");
+    for attribute in attributes(original, admin, major_version) {
+        let _ = write!(sql, " {attribute}");
+    }
+    let _ = write!(sql, " CONNECTION LIMIT {}", original.connection_limit);
+    if let Some(time) = &original.valid_until {
+        let _ = write!(sql, " VALID UNTIL {}", escape_literal(time));
+    }
+    let _ = write!(sql, "; {}", password(&mark.twin, verifier));
+    sql.push_str(&memberships(mark));
+    for setting in &original.settings {
+        sql.push_str(&copy(&twin, setting));
+    }
+    let owner = escape_literal(&mark.owner);
+    let _ = write!(sql, " ALTER ROLE {twin} SET role TO {owner};");
+    let _ = write!(sql, " {} COMMIT;", comment(mark));
+    sql
+}
+
+fn password(role: &str, verifier: &Verifier) -> String {
+    format!(
+        "ALTER ROLE {} PASSWORD {};",
+        escape_identifier(role),
+        escape_literal(verifier.expose())
+    )
+}
+
+fn comment(mark: &Mark) -> String {
+    format!(
+        "COMMENT ON ROLE {} IS {};",
+        escape_identifier(&mark.twin),
+        escape_literal(&mark.render())
+    )
+}
+
+/// What the original may do. The twin acts as its owner, whose attributes count as soon as it is
+/// logged in; so it does without those that the admin may not give, except REPLICATION and
+/// SUPERUSER, without which a rotation is not begun. NOINHERIT is not copied: the twin has its
+/// rights, CONNECT among them, from its owner.
+fn attributes(original: &Role, admin: &Role, major_version: u32) -> Vec<&'static str> {
+    let may = |has: bool| admin.is_superuser || (major_version >= 16 && has);
+    let mut attributes = Vec::new();
+    if original.is_superuser {
+        attributes.push("SUPERUSER");
+    }
+    if original.may_create_databases && (major_version < 16 || may(admin.may_create_databases)) {
+        attributes.push("CREATEDB");
+    }
+    if original.may_create_roles {
+        attributes.push("CREATEROLE");
+    }
+    if original.may_replicate {
+        attributes.push("REPLICATION");
+    }
+    if original.bypasses_row_security && may(admin.bypasses_row_security) {
+        attributes.push("BYPASSRLS");
+    }
+    attributes
+}
+
+/// Of the owner, and of the original, which `pg_hba.conf` or a database may know by name.
+fn memberships(mark: &Mark) -> String {
+    let twin = escape_identifier(&mark.twin);
+    let mut granted = vec![escape_identifier(&mark.original)];
+    if mark.owner != mark.original {
+        granted.push(escape_identifier(&mark.owner));
+    }
+    format!(" GRANT {} TO {twin};", granted.join(", "))
+}
+
+/// Settings that hold a list of names. Their stored form is quoted already, and quoting it
+/// again would make one long name of it.
+const LISTS: [&str; 6] = [
+    "local_preload_libraries",
+    "search_path",
+    "session_preload_libraries",
+    "shared_preload_libraries",
+    "temp_tablespaces",
+    "unix_socket_directories",
+];
+
+fn copy(twin: &str, setting: &Setting) -> String {
+    if setting.is_role() && setting.database.is_none() {
+        // The twin acts as the owner.
+        return String::new();
+    }
+    let name = setting.name.to_ascii_lowercase();
+    let place = match &setting.database {
+        Some(database) => format!("{twin} IN DATABASE {}", escape_identifier(database)),
+        None => twin.to_owned(),
+    };
+    let parameter = escape_identifier(&setting.name);
+    let value = escape_literal(&setting.value);
+    if !LISTS.contains(&name.as_str()) {
+        return format!(" ALTER ROLE {place} SET {parameter} TO {value};");
+    }
+    let literal = escape_literal(&name);
+    format!(
+        " SELECT pg_catalog.set_config({literal}, {value}, true); \
+         ALTER ROLE {place} SET {parameter} FROM CURRENT; \
+         SELECT pg_catalog.set_config('search_path', 'pg_catalog', true);"
+    )
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use twinkey_core::{SecretAddress, SecretId};
+
+    use super::*;
+    use crate::snapshot::plain_role;
+
+    fn verifier() -> Verifier {
+        Verifier::of(&"TEST-password".to_owned().into()).unwrap()
+    }
+
+    fn mark(original: &str, twin: &str) -> Mark {
+        let address = SecretAddress {
+            store: "store".into(),
+            secret: SecretId::new("it's"),
+        };
+        Mark::new(address, original, twin, original)
+    }
+
+    #[test]
+    fn hostile_names_stay_names() {
+        let hostile = "a\"; DROP ROLE b; -- \\ ' %s";
+        let original = plain_role(hostile);
+        let mark = mark(hostile, "twin\"");
+        let sql = create_twin(&original, &plain_role("admin"), 15, &verifier(), &mark);
+        assert!(sql.starts_with("CREATE ROLE \"twin\"\"\" LOGIN"));
+        assert!(sql.contains("GRANT \"a\"\"; DROP ROLE b; -- \\ ' %s\" TO \"twin\"\"\";"));
+        assert!(sql.contains("SET role TO  E'a\"; DROP ROLE b; -- \\\\ '' %s';"));
+        assert!(sql.contains("it''s"));
+    }
+
+    #[test]
+    fn both_orders_of_a_pair_wait_in_the_same_order() {
+        assert_eq!(begin(["a", "b"]), begin(["b", "a"]));
+    }
+
+    #[test]
+    fn p8_no_password_is_in_any_statement() {
+        let mark = mark("app", "app_clone");
+        let created = create_twin(
+            &plain_role("app"),
+            &plain_role("admin"),
+            15,
+            &verifier(),
+            &mark,
+        );
+        for sql in [created, replace("app", &verifier(), &mark)] {
+            assert!(sql.contains("SCRAM-SHA-256$") && !sql.contains("TEST-password"));
+        }
+    }
+
+    #[test]
+    fn attributes_that_the_admin_may_not_give_are_left_to_the_owner() {
+        let original = Role {
+            may_create_databases: true,
+            may_create_roles: true,
+            bypasses_row_security: true,
+            ..plain_role("app")
+        };
+        let given = |admin: &Role, version| attributes(&original, admin, version);
+        let admin = plain_role("admin");
+        assert_eq!(given(&admin, 15), ["CREATEDB", "CREATEROLE"]);
+        assert_eq!(given(&admin, 16), ["CREATEROLE"]);
+        let root = Role {
+            is_superuser: true,
+            ..admin
+        };
+        assert_eq!(given(&root, 15), ["CREATEDB", "CREATEROLE", "BYPASSRLS"]);
+    }
+}

@@ -1,0 +1,107 @@
+//! Names that break whoever pastes them into SQL.
+
+use postgres_protocol::escape::escape_identifier;
+use serde_json::json;
+
+use crate::scene::{PASSWORD, Scene};
+
+/// Quotes, spaces, a comment, a format, a URL's encoding, a keyword, the mark's own prefix.
+fn hostile() -> Vec<String> {
+    let umlauts = format!("{}x", "ü".repeat(28));
+    [
+        "quo\"te and 'apostrophe'",
+        "semi; DROP ROLE postgres; --",
+        "100% %s %41 %(name)s {}",
+        "MixedCase",
+        "back\\slash$$dollar",
+        "dbname=postgres hostaddr=127.0.0.2",
+        "Größe-日本語-🦀",
+        "user",
+        "twinkey:{}",
+        " leading and trailing ",
+        &umlauts,
+    ]
+    .map(String::from)
+    .to_vec()
+}
+
+#[tokio::test]
+async fn hostile_role_names_are_only_names() {
+    let mut scene = Scene::start().await;
+    for name in hostile() {
+        let quoted = escape_identifier(&name);
+        scene
+            .sql(&format!("CREATE ROLE {quoted} LOGIN PASSWORD '{PASSWORD}'"))
+            .await;
+        let mut current = {
+            let document = scene.document(&name);
+            scene.put(&document)
+        };
+        let mut before = current.clone();
+        for _ in 0..3 {
+            before = current;
+            current = scene.rotate(&before).await.unwrap();
+        }
+        assert!(scene.is_live(&before).await && scene.is_live(&current).await);
+        assert_eq!(current.secret.owner(), Some(name.as_str()));
+    }
+}
+
+#[tokio::test]
+async fn a_hostile_database_name_is_only_a_name() {
+    let mut scene = Scene::start().await;
+    let name = "dbname=postgres hostaddr=127.0.0.2 'x' \"y\" %";
+    scene
+        .sql(&format!("CREATE DATABASE {}", escape_identifier(name)))
+        .await;
+    let mut document = scene.document("app");
+    document["dbname"] = json!(name);
+    let first = scene.put(&document);
+    let second = scene.rotate(&first).await.unwrap();
+    let login = scene
+        .cluster
+        .can_log_in(second.user(), second.password(), name);
+    assert!(login.await.unwrap());
+}
+
+#[tokio::test]
+async fn a_name_of_exactly_63_bytes_rotates_with_a_twin_of_63_bytes() {
+    let mut scene = Scene::start().await;
+    let name = format!("{}x", "ü".repeat(31));
+    let twin = format!("{}y", "ü".repeat(31));
+    assert_eq!((name.len(), twin.len()), (63, 63));
+    scene
+        .sql(&format!(
+            "CREATE ROLE {} LOGIN PASSWORD '{PASSWORD}'",
+            escape_identifier(&name)
+        ))
+        .await;
+    let without = scene.document(&name);
+    let without = scene.put(&without);
+    let before = scene.fingerprint().await;
+    let error = scene.ready_error(&without).await;
+    assert_eq!(error.code, "InvalidDocument");
+    assert!(error.message.starts_with("field twin: "), "{error}");
+    assert_eq!(scene.fingerprint().await, before);
+    let mut document = scene.document(&name);
+    document["twin"] = json!(twin);
+    let mut current = scene.put(&document);
+    for _ in 0..3 {
+        current = scene.rotate(&current).await.unwrap();
+    }
+    assert_eq!(current.user(), twin);
+}
+
+#[tokio::test]
+async fn a_clone_of_exactly_63_bytes_is_made_and_one_of_64_is_refused() {
+    let mut scene = Scene::start().await;
+    for (length, fits) in [(57, true), (58, false)] {
+        let name = "n".repeat(length);
+        scene
+            .sql(&format!("CREATE ROLE {name} LOGIN PASSWORD '{PASSWORD}'"))
+            .await;
+        let document = scene.document(&name);
+        let current = scene.put(&document);
+        assert_eq!(scene.rotate(&current).await.is_ok(), fits);
+    }
+}
