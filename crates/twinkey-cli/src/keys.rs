@@ -42,17 +42,17 @@ impl KeyView {
 
     /// The label that matters most to a reader.
     pub(crate) fn stage(&self) -> &str {
-        let known = [Stage::Current, Stage::Previous, Stage::Pending];
-        let known = known.iter().find(|stage| self.stages.contains(stage));
-        known.or(self.stages.first()).map_or("-", Stage::as_str)
+        let most = self.stages.iter().min_by_key(|stage| rank(stage));
+        most.map_or("-", Stage::as_str)
     }
+}
 
-    fn rank(&self) -> usize {
-        ["AWSCURRENT", "AWSPREVIOUS", "AWSPENDING"]
-            .iter()
-            .position(|name| *name == self.stage())
-            .unwrap_or(3)
-    }
+fn rank(stage: &Stage) -> usize {
+    let known = [Stage::Current, Stage::Previous, Stage::Pending];
+    known
+        .iter()
+        .position(|known| known == stage)
+        .unwrap_or(known.len())
 }
 
 /// Looks at every labelled version that has a value, AWSCURRENT first.
@@ -66,7 +66,7 @@ pub(crate) async fn look(opened: &Opened, secret: &SecretId) -> Result<Vec<KeyVi
             Err(error) => return Err(error.into()),
         }
     }
-    views.sort_by_key(KeyView::rank);
+    views.sort_by_key(|view| view.stages.iter().map(rank).min());
     Ok(views)
 }
 

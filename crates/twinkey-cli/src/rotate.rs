@@ -98,21 +98,21 @@ impl Progress {
 
 #[async_trait]
 impl Watch for Progress {
-    async fn waiting(&self, token: &VersionId) {
+    async fn waiting(&self, _: &SecretId, token: &VersionId) {
         self.say(&format!(
             "{token} is in flight: waiting for it, or for its lease to lapse"
         ));
     }
 
-    async fn resuming(&self, token: &VersionId) {
+    async fn resuming(&self, _: &SecretId, token: &VersionId) {
         self.say(&format!("{token} was interrupted: finishing it first"));
     }
 
-    async fn before(&self, step: Step) {
+    async fn before(&self, _: &SecretId, step: Step) {
         self.bar.set_message(step.to_string());
     }
 
-    async fn after(&self, step: &StepRecord) {
+    async fn after(&self, _: &SecretId, step: &StepRecord) {
         let outcome = match &step.outcome {
             StepOutcome::Passed(report) => match report.result {
                 StepResult::Done => "done".into(),

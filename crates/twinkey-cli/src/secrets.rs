@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 use twinkey_core::{
-    Kinds, SCHEDULE_TAG, SecretId, SecretValue, Selector, Stage, Store, SystemClock, VersionId,
+    SCHEDULE_TAG, SecretId, SecretValue, Selector, Stage, Store, SystemClock, VersionId,
 };
 use twinkey_local::LocalStore;
 

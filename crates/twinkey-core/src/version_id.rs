@@ -55,7 +55,7 @@ impl VersionId {
 
     /// A token for a rotation that a person asks for.
     #[must_use]
-    pub fn manual(random: &mut crate::Random, forced: bool) -> Self {
+    pub fn manual(random: &mut (impl rand::CryptoRng + ?Sized), forced: bool) -> Self {
         let prefix = if forced { FORCED } else { MANUAL };
         Self(format!("{prefix}{}", random_hex(random)))
     }
@@ -75,7 +75,7 @@ impl VersionId {
 
     /// An id for a value that a person puts.
     #[must_use]
-    pub fn random(random: &mut crate::Random) -> Self {
+    pub fn random(random: &mut (impl rand::CryptoRng + ?Sized)) -> Self {
         Self(random_hex(random))
     }
 
@@ -104,7 +104,7 @@ impl VersionId {
     }
 }
 
-fn random_hex(random: &mut crate::Random) -> String {
+fn random_hex(random: &mut (impl rand::CryptoRng + ?Sized)) -> String {
     let mut bytes = [0; 16];
     random.fill_bytes(&mut bytes);
     hex(&bytes)

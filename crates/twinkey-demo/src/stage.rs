@@ -25,7 +25,6 @@ pub(crate) struct Stage {
     pub(crate) cluster: Arc<Cluster>,
     pub(crate) store: LocalStore,
     pub(crate) kinds: Arc<dyn Kinds>,
-    pub(crate) clock: Arc<dyn Clock>,
     pub(crate) secret: SecretId,
     _home: TempDir,
 }
@@ -64,7 +63,6 @@ impl Stage {
             cluster: Arc::new(cluster),
             store,
             kinds,
-            clock,
             secret,
             _home: home,
         })

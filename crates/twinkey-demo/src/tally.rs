@@ -190,14 +190,14 @@ impl Tally {
 
 #[async_trait]
 impl Watch for Tally {
-    async fn before(&self, step: Step) {
+    async fn before(&self, _: &SecretId, step: Step) {
         if step == Step::CreateSecret {
             self.lock().steps.clear();
             self.count_at_rest().await;
         }
     }
 
-    async fn after(&self, record: &StepRecord) {
+    async fn after(&self, _: &SecretId, record: &StepRecord) {
         match &record.outcome {
             StepOutcome::Failed(failure) => {
                 self.lock().failure = Some(format!("{}: {}", record.step, failure.message));

@@ -68,11 +68,11 @@ impl Timeline {
         let height = self.bottom() + 56.0;
         let _ = writeln!(
             svg,
-            r#"<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" height="{height}" font-family="Helvetica, Arial, sans-serif" font-size="13" fill="{INK}">
+            r##"<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" height="{height}" font-family="Helvetica, Arial, sans-serif" font-size="13" fill="{INK}">
 <title>twinkey: two keys overlap at every moment</title>
 <rect width="100%" height="100%" fill="#ffffff"/>
 <text x="20" y="30" font-size="18" font-weight="bold">Two keys overlap at every moment</text>
-<text x="20" y="50">Each bar is one password, drawn while the server accepted it: found by logging in, with every password ever issued.</text>"#
+<text x="20" y="50">Each bar is one password, drawn while the server accepted it: found by logging in, with every password ever issued.</text>"##
         );
     }
 

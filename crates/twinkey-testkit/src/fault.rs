@@ -4,6 +4,7 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
 
 use async_trait::async_trait;
 use tokio::sync::Notify;
@@ -54,6 +55,7 @@ struct State {
     armed: Option<(usize, Fault)>,
     refused: Option<&'static str>,
     freeze: Option<usize>,
+    yielding: bool,
     judge: Option<Arc<dyn Fn() + Send + Sync>>,
 }
 
@@ -117,6 +119,12 @@ impl Injector {
         self.lock().calls.clone()
     }
 
+    /// Lets every call wait for its next poll before it is made, so that [`crate::explore`] can choose
+    /// whose turn it is.
+    pub fn yield_before_every_call(&self) {
+        self.lock().yielding = true;
+    }
+
     /// Runs after every call that took effect; it panics where a promise is broken.
     pub fn judge_every_call(&self, judge: impl Fn() + Send + Sync + 'static) {
         self.lock().judge = Some(Arc::new(judge));
@@ -138,6 +146,9 @@ impl Injector {
         work: impl Future<Output = Result<T, E>>,
         lost: impl FnOnce() -> E,
     ) -> Result<T, E> {
+        if self.lock().yielding {
+            yield_once().await;
+        }
         let number = self.count(name);
         self.wait_if_frozen(number).await;
         match self.fault(number) {
@@ -196,6 +207,18 @@ impl Injector {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+async fn yield_once() {
+    let mut yielded = false;
+    let turn = |_: &mut Context<'_>| {
+        if std::mem::replace(&mut yielded, true) {
+            Poll::Ready(())
+        } else {
+            Poll::Pending
+        }
+    };
+    std::future::poll_fn(turn).await;
 }
 
 fn store_lost() -> StoreError {

@@ -5,6 +5,7 @@
 )]
 
 mod clock;
+mod explore;
 mod fake_provider;
 mod fake_secrets_manager;
 mod fake_server;
@@ -15,6 +16,7 @@ mod scene;
 mod store_contract;
 
 pub use clock::FakeClock;
+pub use explore::{Invocation, explore};
 pub use fake_provider::{FakeKind, FakeProvider, FakeSecret};
 pub use fake_secrets_manager::FakeSecretsManager;
 pub use fake_server::FakeServer;
