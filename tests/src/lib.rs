@@ -85,10 +85,10 @@ impl Site {
 
     /// Whether the server accepts the username and password of a document.
     pub async fn accepts(&self, document: &Value) -> bool {
-        let text = |name: &str| document[name].as_str().expect("a text").to_owned();
+        let text = |name: &str| document[name].as_str().expect("a text");
         let login = self
             .cluster
-            .can_log_in(&text("username"), &text("password"), "postgres");
+            .can_log_in(text("username"), text("password"), "postgres");
         login.await.expect("an answer")
     }
 }

@@ -68,6 +68,9 @@ impl From<OpenError> for Problem {
 
 impl From<ServiceError> for Problem {
     fn from(error: ServiceError) -> Self {
+        if let ServiceError::Store(error) = error {
+            return error.into();
+        }
         let (error_type, hint) = (error.error_type().to_owned(), error.hint());
         Self(Failure {
             error_type,

@@ -27,7 +27,7 @@ pub(crate) struct Bar {
 }
 
 const WIDTH: f64 = 1120.0;
-const LEFT: f64 = 190.0;
+const LEFT: f64 = 220.0;
 const RIGHT: f64 = 20.0;
 const LANE_TOP: f64 = 76.0;
 const LANE_HEIGHT: f64 = 44.0;
@@ -156,14 +156,14 @@ impl Timeline {
             (ACCEPTED, "logins accepted"),
             (REFUSED, "logins refused"),
         ];
-        let mut x = LEFT;
+        let mut x = 20.0;
         for (colour, meaning) in entries {
             let _ = writeln!(
                 svg,
                 r##"<rect x="{x}" y="{y}" width="12" height="12" fill="{colour}"/>"##
             );
             text(svg, x + 17.0, y + 11.0, meaning);
-            x += 32.0 + 6.6 * f64::from(u32::try_from(meaning.len()).unwrap_or(0));
+            x += 36.0 + 7.4 * f64::from(u32::try_from(meaning.len()).unwrap_or(0));
         }
     }
 
