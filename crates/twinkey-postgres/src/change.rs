@@ -9,6 +9,7 @@ use crate::error::PostgresError;
 use crate::mark::Mark;
 use crate::pair::Pairing;
 use crate::provider::doing;
+use crate::rights;
 use crate::session::{Session, StatementError};
 use crate::snapshot::Snapshot;
 use crate::sqlstate::is_collision;
@@ -69,8 +70,8 @@ impl<'a> Change<'a> {
         let begin = statement::begin([self.pending.username(), self.twin]);
         let locked = session.execute(&begin).await;
         locked.map_err(doing("waiting for the roles' turn"))?;
-        let names = [self.pending.username(), self.twin];
-        let taken = Snapshot::take(session, &names).await;
+        let names = [self.pending.username(), self.twin, self.owner];
+        let taken = Snapshot::take(session, self.twin, &names).await;
         let snapshot = taken.map_err(doing("looking at the roles"))?;
         let sql = self.sql(&snapshot)?;
         let changed = session.execute(&sql).await;
@@ -97,7 +98,9 @@ impl<'a> Change<'a> {
 
     fn creation(&self, snapshot: &Snapshot) -> Result<String, PostgresError> {
         let role = self.pending.username();
-        let (Some(original), Some(admin)) = (snapshot.role(self.twin), snapshot.admin()) else {
+        let original = snapshot.existing(self.twin)?;
+        rights::check_owner(original, snapshot.existing(self.owner)?)?;
+        let Some(admin) = snapshot.admin() else {
             return Err(doing("looking at the roles")(StatementError::Form));
         };
         let address = self.fence.address.clone();

@@ -133,7 +133,7 @@ impl ConnectError {
                 other => Self::BadCertificate(harmless(&other.to_string())),
             },
             Some(other) => Self::TlsFailed(harmless(&other.to_string())),
-            None => Self::TlsFailed(failure.kind().to_string()),
+            None => Self::Lost,
         }
     }
 }

@@ -8,7 +8,7 @@ use twinkey_core::{
 use crate::connection::Address;
 use crate::failed_login::FailedLogin;
 use crate::session::StatementError;
-use crate::sqlstate::{answer_kind, state_code};
+use crate::sqlstate::meaning;
 
 /// What this provider's errors are before the engine sees them.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -41,6 +41,8 @@ pub(crate) enum PostgresError {
     RoleExpired(String),
     #[error("the role {0} is a superuser, and the admin is not")]
     SuperuserRole(String),
+    #[error("the role {original} may not act as {owner}, so its twin does not get to either")]
+    ForeignOwner { original: String, owner: String },
     #[error("the admin {admin} lacks a right: {right}")]
     MissingRight {
         admin: String,
@@ -79,6 +81,7 @@ impl PostgresError {
             Self::RoleCannotLogIn(_)
             | Self::RoleExpired(_)
             | Self::SuperuserRole(_)
+            | Self::ForeignOwner { .. }
             | Self::MissingRight { .. } => ErrorKind::Denied,
             Self::ForeignTwin(_) | Self::ForeignMark { .. } | Self::Superseded { .. } => {
                 ErrorKind::Conflict
@@ -100,6 +103,7 @@ impl PostgresError {
             Self::RoleCannotLogIn(_) => "RoleCannotLogIn",
             Self::RoleExpired(_) => "RoleExpired",
             Self::SuperuserRole(_) => "SuperuserRole",
+            Self::ForeignOwner { .. } => "ForeignOwner",
             Self::MissingRight { .. } => "MissingRight",
             Self::ForeignTwin(_) => "ForeignTwin",
             Self::ForeignMark { .. } => "ForeignMark",
@@ -129,6 +133,11 @@ impl PostgresError {
             Self::SuperuserRole(_) => {
                 "name a superuser's secret in masterarn, or rotate a role with fewer rights".into()
             }
+            Self::ForeignOwner { original, owner } => format!(
+                "correct owner in the document, or, if that is meant: GRANT {} TO {};",
+                escape_identifier(owner),
+                escape_identifier(original)
+            ),
             Self::MissingRight { mend, .. } => mend.clone(),
             Self::ForeignTwin(role) => format!(
                 "add \"twin\" with an unused name to the document, or, if nobody needs that role: \
@@ -136,8 +145,7 @@ impl PostgresError {
                 escape_identifier(role)
             ),
             Self::ForeignMark { role, .. } => format!(
-                "let one secret manage the pair; to give it up there, remove the mark from its \
-                 twin ({}) and drop the twin",
+                "let one secret manage the pair; if the other one is gone for good: DROP ROLE {};",
                 escape_identifier(role)
             ),
             Self::Superseded { .. } => {
@@ -173,7 +181,7 @@ impl From<PostgresError> for ProviderError {
 fn statement_kind(cause: &StatementError) -> ErrorKind {
     match cause {
         StatementError::Timeout | StatementError::Lost => ErrorKind::Transient,
-        StatementError::Answer(answer) => answer_kind(answer),
+        StatementError::Answer(answer) => meaning(&answer.state).1,
         StatementError::Form => ErrorKind::Unusable,
     }
 }
@@ -182,14 +190,14 @@ fn statement_code(cause: &StatementError) -> &'static str {
     match cause {
         StatementError::Timeout => "ServerTimeout",
         StatementError::Lost => "ConnectionLost",
-        StatementError::Answer(answer) => state_code(&answer.state),
+        StatementError::Answer(answer) => meaning(&answer.state).0,
         StatementError::Form => "ProtocolViolation",
     }
 }
 
 fn statement_hint(cause: &StatementError) -> Option<String> {
     let state = cause.state()?;
-    Some(match state_code(state) {
+    Some(match meaning(state).0 {
         "AdminDenied" => "grant the admin the right that the message names".into(),
         "LockTimeout" => {
             "find who holds the lock: SELECT * FROM pg_locks WHERE NOT granted;".into()

@@ -5,7 +5,7 @@ use twinkey_core::ErrorKind;
 use crate::authentication_guard::Refusal;
 use crate::connect_error::ConnectError;
 use crate::connection::Address;
-use crate::sqlstate::{answer_kind, is_bad_login, state_code};
+use crate::sqlstate::{is_bad_login, meaning};
 
 /// One failed login.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -31,7 +31,7 @@ impl FailedLogin {
             | ConnectError::Unreachable(_)
             | ConnectError::Timeout(_)
             | ConnectError::Lost => ErrorKind::Transient,
-            ConnectError::Answer(answer) => answer_kind(answer),
+            ConnectError::Answer(answer) => meaning(&answer.state).1,
             _ => ErrorKind::Unusable,
         }
     }
@@ -58,55 +58,47 @@ impl FailedLogin {
             ConnectError::Answer(answer) if answer.is_host_based() => "HostBasedRefused",
             ConnectError::Answer(answer) => match &answer.state {
                 state if is_bad_login(state) && self.whose == Whose::Admin => "AdminRefused",
-                state if is_bad_login(state) => "LoginRefused",
-                state => state_code(state),
+                state => meaning(state).0,
             },
             ConnectError::Lost => "ConnectionLost",
         }
     }
 
     pub(crate) fn hint(&self) -> Option<String> {
-        let address = &self.address;
+        let Address { host, .. } = &self.address;
         Some(match &self.cause {
-        ConnectError::HostNotFound => format!("check host in the document: {}", address.host),
-        ConnectError::Unreachable(_) => {
-            format!("check that a server listens on {address} and that no firewall is between")
-        }
-        ConnectError::Timeout(_) => {
-            "check that the server is up and answers others; firewalls may drop packets silently"
-                .into()
-        }
-        ConnectError::PlaintextRefused => {
-            "remove \"sslmode\":\"disable\" or \"ssl\":false; or, at your own risk: \
-             TWINKEY_ALLOW_PLAINTEXT=1"
-                .into()
-        }
-        ConnectError::TlsRefused => {
-            "turn TLS on at the server (ssl = on); on loopback the document may say \
-             \"sslmode\":\"disable\""
-                .into()
-        }
-        ConnectError::UnknownAuthority => {
-            "put the authority's certificate into a PEM file and name it: \
-             TWINKEY_CA_BUNDLE=/path/to/ca.pem"
-                .into()
-        }
-        ConnectError::WrongHostName => {
-            "use as host the name that the server's certificate is for".into()
-        }
-        ConnectError::Authentication(Refusal::Malformed) | ConnectError::Protocol => {
-            format!("check that a Postgres server listens on {address}")
-        }
-        ConnectError::Authentication(_) => {
-            "let pg_hba.conf ask for scram-sha-256 on this connection".into()
-        }
-        ConnectError::Answer(answer) if answer.is_host_based() => {
-            "add a line for this role, database and address to pg_hba.conf, and reload".into()
-        }
-        ConnectError::Answer(answer) if is_bad_login(&answer.state) && self.whose == Whose::Admin => {
-            "put the admin's working password into its secret, the one that masterarn names".into()
-        }
-        _ => return None,
-    })
+            ConnectError::HostNotFound => format!("check host in the document: {host}"),
+            ConnectError::Unreachable(_) | ConnectError::Timeout(_) => format!(
+                "check that the server listens on {}, answers others, and is behind no firewall",
+                self.address
+            ),
+            ConnectError::Authentication(Refusal::Malformed) | ConnectError::Protocol => {
+                format!("check that a Postgres server listens on {}", self.address)
+            }
+            ConnectError::Answer(answer) if answer.is_host_based() => HOST_BASED.into(),
+            ConnectError::Answer(answer) if is_bad_login(&answer.state) => match self.whose {
+                Whose::Admin => ADMIN_PASSWORD.into(),
+                Whose::Consumer => return None,
+            },
+            ConnectError::PlaintextRefused => PLAINTEXT.into(),
+            ConnectError::TlsRefused => TLS_OFF.into(),
+            ConnectError::UnknownAuthority => AUTHORITY.into(),
+            ConnectError::WrongHostName => HOST_NAME.into(),
+            ConnectError::Authentication(_) => METHOD.into(),
+            _ => return None,
+        })
     }
 }
+
+const HOST_BASED: &str =
+    "add a line for this role, database and address to pg_hba.conf, and reload";
+const ADMIN_PASSWORD: &str =
+    "put the admin's working password into its secret, the one that masterarn names";
+const PLAINTEXT: &str = "remove \"sslmode\":\"disable\" or \"ssl\":false; \
+    or, at your own risk: TWINKEY_ALLOW_PLAINTEXT=1";
+const TLS_OFF: &str = "turn TLS on at the server (ssl = on); \
+    on loopback the document may say \"sslmode\":\"disable\"";
+const AUTHORITY: &str = "put the authority's certificate into a PEM file and name it: \
+    TWINKEY_CA_BUNDLE=/path/to/ca.pem";
+const HOST_NAME: &str = "use as host the name that the server's certificate is for";
+const METHOD: &str = "let pg_hba.conf ask for scram-sha-256 on this connection";

@@ -79,7 +79,7 @@ pub(crate) fn host(fields: &Fields) -> Result<String, DocumentError> {
 /// A port, as a number or a string; the vendor's structure allows both, and neither.
 pub(crate) fn port(fields: &Fields) -> Result<u16, DocumentError> {
     let number = match fields.get("port") {
-        None => return Ok(DEFAULT_PORT),
+        None | Some(Value::Null) => return Ok(DEFAULT_PORT),
         Some(Value::Number(number)) => number.as_u64().and_then(|port| port.try_into().ok()),
         Some(Value::String(text)) => text.parse().ok(),
         Some(_) => None,

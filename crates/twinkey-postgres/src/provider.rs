@@ -54,7 +54,7 @@ impl PostgresProvider {
             .chain(secret.owner())
             .collect();
         let session = self.admin(secret).await?;
-        let snapshot = Snapshot::take(&session, &names).await;
+        let snapshot = Snapshot::take(&session, secret.username(), &names).await;
         session.close().await;
         snapshot.map_err(doing("looking at the roles"))
     }
@@ -222,17 +222,17 @@ fn complete(
     };
     match Pairing::find(snapshot, username, &twin, address)? {
         Pairing::Marked(mark) => {
-            let roles = [find(snapshot, username)?, find(snapshot, &twin)?];
+            let roles = [snapshot.existing(username)?, snapshot.existing(&twin)?];
             rights::check_usable(snapshot, &roles)?;
             rights::check_change(snapshot, &roles)?;
             Ok(current.completed(&twin, current.owner().unwrap_or(&mark.owner))?)
         }
         Pairing::First => {
-            let original = find(snapshot, username)?;
+            let original = snapshot.existing(username)?;
             let owner = first_owner(current, original)?;
             rights::check_usable(snapshot, &[original])?;
             let completed = current.completed(&twin, owner)?;
-            rights::check_creation(snapshot, original, find(snapshot, owner)?)?;
+            rights::check_creation(snapshot, original, snapshot.existing(owner)?)?;
             Ok(completed)
         }
     }
@@ -253,12 +253,6 @@ fn first_owner<'a>(
         )),
         _ => Ok(&original.name),
     }
-}
-
-fn find<'a>(snapshot: &'a Snapshot, name: &str) -> Result<&'a Role, PostgresError> {
-    snapshot
-        .role(name)
-        .ok_or_else(|| PostgresError::RoleMissing(name.into()))
 }
 
 pub(crate) fn doing(what: &'static str) -> impl FnOnce(StatementError) -> PostgresError {

@@ -38,12 +38,25 @@ pub(crate) fn check_change(snapshot: &Snapshot, roles: &[&Role]) -> Result<(), P
     Ok(())
 }
 
+/// Whether the pair may act as this owner. A document alone must not make a login that acts as
+/// somebody else: only what the original may do already is shared with its twin. (P10)
+pub(crate) fn check_owner(original: &Role, owner: &Role) -> Result<(), PostgresError> {
+    if owner.name == original.name || owner.is_open_to_original {
+        return Ok(());
+    }
+    Err(PostgresError::ForeignOwner {
+        original: original.name.clone(),
+        owner: owner.name.clone(),
+    })
+}
+
 /// Whether the admin may create the twin of a role, acting as `owner`.
 pub(crate) fn check_creation(
     snapshot: &Snapshot,
     original: &Role,
     owner: &Role,
 ) -> Result<(), PostgresError> {
+    check_owner(original, owner)?;
     check_change(snapshot, &[original, owner])?;
     let Some(rights) = Rights::of(snapshot) else {
         return Ok(());

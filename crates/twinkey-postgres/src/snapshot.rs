@@ -2,8 +2,9 @@
 
 use serde::Deserialize;
 use tokio_postgres::Row;
-use tokio_postgres::types::Type;
+use tokio_postgres::types::{FromSql, ToSql, Type};
 
+use crate::error::PostgresError;
 use crate::mark::Mark;
 use crate::session::{Session, StatementError};
 
@@ -34,6 +35,8 @@ pub(crate) struct Role {
     pub(crate) is_me: bool,
     /// Whether the admin has ADMIN OPTION on it.
     pub(crate) is_administered: bool,
+    /// Whether the pair's original may act as it already.
+    pub(crate) is_open_to_original: bool,
 }
 
 /// One entry of `ALTER ROLE … SET`.
@@ -63,9 +66,15 @@ impl Setting {
 
 impl Snapshot {
     /// Looks up roles by name; those that do not exist are not in it. Read-only.
-    pub(crate) async fn take(session: &Session, names: &[&str]) -> Result<Self, StatementError> {
+    pub(crate) async fn take(
+        session: &Session,
+        original: &str,
+        names: &[&str],
+    ) -> Result<Self, StatementError> {
         let sql = query(session.major_version());
-        let rows = session.query(&sql, &[(&names, Type::TEXT_ARRAY)]).await?;
+        let parameters: [(&(dyn ToSql + Sync), Type); 2] =
+            [(&names, Type::TEXT_ARRAY), (&original, Type::TEXT)];
+        let rows = session.query(&sql, &parameters).await?;
         let read_only = match rows.first() {
             Some(row) => field(row, "read_only")?,
             None => return Err(StatementError::Form),
@@ -79,6 +88,12 @@ impl Snapshot {
 
     pub(crate) fn role(&self, name: &str) -> Option<&Role> {
         self.roles.iter().find(|role| role.name == name)
+    }
+
+    /// A role that must be there.
+    pub(crate) fn existing(&self, name: &str) -> Result<&Role, PostgresError> {
+        self.role(name)
+            .ok_or_else(|| PostgresError::RoleMissing(name.into()))
     }
 
     pub(crate) fn admin(&self) -> Option<&Role> {
@@ -123,14 +138,12 @@ impl Role {
             settings: serde_json::from_str(&settings).map_err(|_| StatementError::Form)?,
             is_me: field(row, "is_me")?,
             is_administered: field(row, "is_administered")?,
+            is_open_to_original: field(row, "is_open_to_original")?,
         })
     }
 }
 
-fn field<'a, T: tokio_postgres::types::FromSql<'a>>(
-    row: &'a Row,
-    name: &str,
-) -> Result<T, StatementError> {
+fn field<'a, T: FromSql<'a>>(row: &'a Row, name: &str) -> Result<T, StatementError> {
     row.try_get(name).map_err(|_| StatementError::Form)
 }
 
@@ -173,6 +186,10 @@ SELECT r.rolname::text AS name,
             WHERE s.setrole = r.oid)::text, '[]') AS settings,
        r.rolname = current_user AS is_me,
        pg_catalog.pg_has_role(r.oid, 'MEMBER WITH ADMIN OPTION') AS is_administered,
+       coalesce((
+           SELECT pg_catalog.pg_has_role(o.oid, r.oid, 'MEMBER')
+             FROM pg_catalog.pg_roles o
+            WHERE o.rolname::text = $2), false) AS is_open_to_original,
        pg_catalog.pg_is_in_recovery()
            OR pg_catalog.current_setting('transaction_read_only') = 'on' AS read_only
   FROM pg_catalog.pg_roles r
@@ -208,5 +225,6 @@ pub(crate) fn plain_role(name: &str) -> Role {
         settings: Vec::new(),
         is_me: false,
         is_administered: false,
+        is_open_to_original: true,
     }
 }

@@ -70,14 +70,13 @@ async fn p11_a_server_that_accepts_and_never_answers() {
 }
 
 #[tokio::test]
-async fn p11_a_server_that_falls_silent_in_the_middle_of_a_change() {
+async fn p11_somebody_who_holds_the_role_and_does_not_let_go() {
     let mut scene = Scene::start().await;
     let (current, pending) = rotated(&mut scene).await;
     let bundle = path(scene.cluster.ca_path());
     let settings = settings(&[("TWINKEY_CA_BUNDLE", &bundle)]).with_timeouts(impatient());
     let provider = PostgresProvider::new(settings, scene.memory.clone());
     let before = scene.fingerprint().await;
-    // Somebody holds the role's row, and does not let go.
     let other = scene.root().await;
     other
         .batch_execute("BEGIN; ALTER ROLE app CONNECTION LIMIT 9")

@@ -163,3 +163,23 @@ async fn plaintext_on_loopback_works_if_the_document_says_so() {
         .filter(|line| line.contains("connection authorized") && !line.contains("user=postgres"));
     assert!(plain.clone().count() >= 4 && !plain.clone().any(|line| line.contains("SSL")));
 }
+
+#[tokio::test]
+async fn p8_plaintext_beyond_loopback_is_refused_before_a_connection() {
+    let provider = twinkey_postgres::PostgresProvider::new(
+        crate::scene::settings(&[]),
+        std::sync::Arc::new(crate::scene::Memory::default()),
+    );
+    // RFC 5737: an address of nobody's.
+    let document = json!({
+        "engine": "postgres", "host": "192.0.2.1", "username": "app", "password": PASSWORD,
+        "sslmode": "disable",
+    });
+    let value = SecretValue::new(document.to_string());
+    let secret = PostgresSecret::parse(&value).unwrap();
+    let error = provider.verify(&secret).await.unwrap_err();
+    assert_eq!(
+        (error.kind, error.code),
+        (ErrorKind::Unusable, "PlaintextRefused")
+    );
+}

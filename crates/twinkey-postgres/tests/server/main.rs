@@ -4,12 +4,15 @@
 
 mod scene;
 
+mod contract;
 mod document_fields;
 mod failures;
 mod fake_server;
 mod fence;
 mod guard;
+mod interruptions;
 mod names;
+mod proxy;
 mod retire;
 mod rotations;
 mod secrecy;

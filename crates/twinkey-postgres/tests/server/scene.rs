@@ -251,9 +251,9 @@ pub(crate) fn settings(variables: &[(&str, &str)]) -> Settings {
 pub(crate) fn impatient() -> Timeouts {
     Timeouts {
         connect: Duration::from_secs(2),
-        handshake: Duration::from_millis(500),
-        statement: Duration::from_secs(1),
-        lock: Duration::from_millis(500),
+        handshake: Duration::from_millis(1500),
+        statement: Duration::from_secs(2),
+        lock: Duration::from_millis(300),
     }
 }
 

@@ -270,6 +270,34 @@ async fn a_pair_may_act_as_a_third_role_once_the_document_names_it() {
 }
 
 #[tokio::test]
+async fn p10_a_document_cannot_make_its_role_act_as_somebody_else() {
+    let mut scene = Scene::start().await;
+    scene
+        .sql("ALTER ROLE rotator SUPERUSER; CREATE ROLE shop")
+        .await;
+    let first = scene.put_app();
+    let pending = scene.create(&first).await.unwrap();
+    let before = scene.fingerprint().await;
+    for owner in ["postgres", "shop"] {
+        let mut current = scene.document("app");
+        current["owner"] = json!(owner);
+        let current = scene.put(&current);
+        let error = scene.ready_error(&current).await;
+        assert_eq!(
+            (error.kind, error.code),
+            (ErrorKind::Denied, "ForeignOwner")
+        );
+        // Nor can a pending one that somebody has put in ours's place.
+        let mut forged = pending.document();
+        forged["owner"] = json!(owner);
+        let forged = scene.put(&forged);
+        let error = scene.apply(&first, &forged).await.unwrap_err();
+        assert_eq!(error.code, "ForeignOwner");
+    }
+    assert_eq!(scene.fingerprint().await, before);
+}
+
+#[tokio::test]
 async fn p11_a_role_that_cannot_be_used_any_longer_is_found_before_anything_is_changed() {
     let mut scene = Scene::start().await;
     let first = scene.put_app();
