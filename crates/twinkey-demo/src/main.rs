@@ -47,8 +47,10 @@ struct Arguments {
 
 fn main() -> ExitCode {
     match run(&Arguments::parse()) {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::FAILURE,
+        Ok(End::Held) => ExitCode::SUCCESS,
+        Ok(End::Broken) => ExitCode::FAILURE,
+        // As shells report a program that Ctrl-C has ended.
+        Ok(End::Interrupted) => ExitCode::from(130),
         Err(error) => {
             eprintln!("error: {error:#}");
             ExitCode::FAILURE
@@ -56,9 +58,17 @@ fn main() -> ExitCode {
     }
 }
 
-/// The cluster is started on the main thread, which outlives everything else: the server dies
-/// with the thread that started it.
-fn run(arguments: &Arguments) -> anyhow::Result<bool> {
+/// How the demo ended.
+enum End {
+    /// Everything that is promised held.
+    Held,
+    /// Something did not.
+    Broken,
+    /// Somebody stopped it.
+    Interrupted,
+}
+
+fn run(arguments: &Arguments) -> anyhow::Result<End> {
     eprintln!("starting a throwaway PostgreSQL with TLS on loopback");
     let cluster = stage::start_cluster()?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -67,7 +77,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<bool> {
     runtime.block_on(play(arguments, cluster))
 }
 
-async fn play(arguments: &Arguments, cluster: Cluster) -> anyhow::Result<bool> {
+async fn play(arguments: &Arguments, cluster: Cluster) -> anyhow::Result<End> {
     let interval = Duration::from_secs(INTERVAL_MINUTES * 60) / FACTOR.unsigned_abs();
     let (major, minor) = cluster.version();
     eprintln!(
@@ -89,10 +99,11 @@ async fn play(arguments: &Arguments, cluster: Cluster) -> anyhow::Result<bool> {
     tally.count_at_rest().await;
     let interrupted = perform(arguments.rotations, &stage, &consumers, &tally, start, live).await?;
     if interrupted {
-        eprintln!("stopped");
-        return Ok(false);
+        eprintln!("stopped; nothing is left behind");
+        return Ok(End::Interrupted);
     }
-    verdict::deliver(arguments, &tally.seen(), &*consumers, start.elapsed())
+    let held = verdict::deliver(arguments, &tally.seen(), &*consumers, start.elapsed())?;
+    Ok(if held { End::Held } else { End::Broken })
 }
 
 fn new_tally(stage: &Stage, start: Instant, live: bool) -> Tally {

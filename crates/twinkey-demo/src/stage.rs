@@ -69,7 +69,7 @@ impl Stage {
     }
 }
 
-/// Starts the throwaway cluster. Call it on a thread that lives as long as the cluster shall.
+/// Starts the throwaway cluster.
 pub(crate) fn start_cluster() -> anyhow::Result<Cluster> {
     Ok(Cluster::start(&Options::default())?)
 }

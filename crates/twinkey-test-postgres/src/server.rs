@@ -1,6 +1,7 @@
 //! The server process: it lives exactly as long as the thread that watches it.
 
 use std::fs::File;
+use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, ExitStatus, Stdio};
 use std::sync::mpsc;
@@ -35,6 +36,8 @@ impl Server {
         account
             .apply(&mut command)
             .current_dir(home)
+            // Ctrl-C in a terminal is for us; we stop the server when we are done with it.
+            .process_group(0)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(output);

@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+use std::os::unix::process::CommandExt;
 use std::process::{Command, ExitCode};
 
 const USAGE: &str = "usage: cargo xtask demo [--plain] [--rotations N] | test [FILTER] | lint";
@@ -25,7 +26,9 @@ fn main() -> ExitCode {
 fn demo(options: &[&str]) -> Result<(), String> {
     find_or_install_postgres()?;
     let arguments = ["run", "--quiet", "--package", "twinkey-demo", "--"];
-    cargo(&[&arguments, options].concat())
+    // We make way for the demo, so that Ctrl-C reaches it alone and the shell waits for its end.
+    let error = Command::new("cargo").args(arguments).args(options).exec();
+    Err(format!("cargo run: {error}"))
 }
 
 fn test(filter: &[&str]) -> Result<(), String> {
@@ -85,7 +88,6 @@ fn cargo(arguments: &[&str]) -> Result<(), String> {
     run(Command::new("cargo").args(arguments))
 }
 
-/// Ctrl-C reaches the program too, since it shares our terminal: we only wait for its end.
 fn run(command: &mut Command) -> Result<(), String> {
     let shown = format!("{command:?}").replace('"', "");
     let status = command
