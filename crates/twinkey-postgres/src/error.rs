@@ -75,6 +75,7 @@ pub(crate) enum Holder {
 impl PostgresError {
     fn kind(&self) -> ErrorKind {
         match self {
+            Self::Store(error) => ProviderError::from(error.clone()).kind,
             Self::Login(login) => login.kind(),
             Self::Statement { cause, .. } => statement_kind(cause),
             Self::ServerReadOnly => ErrorKind::Transient,
@@ -164,12 +165,8 @@ impl From<FailedLogin> for PostgresError {
 
 impl From<PostgresError> for ProviderError {
     fn from(error: PostgresError) -> Self {
-        let kind = match &error {
-            PostgresError::Store(error) => return error.clone().into(),
-            error => error.kind(),
-        };
         Self {
-            kind,
+            kind: error.kind(),
             code: error.code(),
             message: error.to_string(),
             hint: error.hint(),

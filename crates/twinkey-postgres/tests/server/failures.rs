@@ -336,7 +336,10 @@ async fn p11_an_admin_secret_that_is_missing_or_wrong_is_named() {
         (error.kind, error.code),
         (ErrorKind::Unusable, "SecretNotFound")
     );
-    assert!(error.message.contains("nowhere"));
+    assert_eq!(
+        error.message,
+        "reading the admin secret: there is no secret nowhere"
+    );
     document.as_object_mut().unwrap().remove("masterarn");
     let current = scene.put(&document);
     let error = scene.ready_error(&current).await;
