@@ -66,6 +66,7 @@ impl Cluster {
         let account = Account::find()?;
         let home = tempfile::Builder::new()
             .prefix("twinkey-postgres-")
+            .permissions(PermissionsExt::from_mode(0o700))
             .tempdir()
             .map_err(machine("creating", "a temporary directory"))?;
         let password = template::initialise(home.path(), &binaries, account)?;

@@ -23,8 +23,8 @@ pub(crate) fn initialise(
     binaries: &Binaries,
     account: Account,
 ) -> Result<String, ClusterError> {
-    match target_directory() {
-        Some(target) => copy_template(&target, home, binaries, account)?,
+    match cache_directory() {
+        Some(cache) => copy_template(&cache, home, binaries, account)?,
         None => run_initdb(home, binaries, account)?,
     }
     account.own(home)?;
@@ -33,24 +33,28 @@ pub(crate) fn initialise(
 }
 
 /// Cargo marks its target directory, which belongs to us alone: a shared /tmp could hold a
-/// template that somebody else has prepared.
-fn target_directory() -> Option<PathBuf> {
+/// template that somebody else has prepared. None if it belongs to another user after all.
+fn cache_directory() -> Option<PathBuf> {
     let program = std::env::current_exe().ok()?;
     let marked = |directory: &&Path| directory.join("CACHEDIR.TAG").is_file();
-    program.ancestors().find(marked).map(Path::to_owned)
+    let cache = program
+        .ancestors()
+        .find(marked)?
+        .join("twinkey-test-postgres");
+    std::fs::create_dir_all(&cache).ok()?;
+    tempfile::tempfile_in(&cache).ok()?;
+    Some(cache)
 }
 
 fn copy_template(
-    target: &Path,
+    cache: &Path,
     home: &Path,
     binaries: &Binaries,
     account: Account,
 ) -> Result<(), ClusterError> {
     let (major, minor) = binaries.version();
-    let cache = target.join("twinkey-test-postgres");
     let template = cache.join(format!("{major}.{minor}"));
-    std::fs::create_dir_all(&cache).map_err(machine("creating", &cache))?;
-    ensure_template(&cache, &template, binaries, account)?;
+    ensure_template(cache, &template, binaries, account)?;
     for part in [DATA, PASSWORD] {
         copy(&template.join(part), home)?;
     }

@@ -64,6 +64,47 @@ async fn a_frozen_server_answers_again_once_thawed() {
     assert!(login.await.unwrap());
 }
 
+/// Not a test of its own: the process that the next test kills.
+#[test]
+#[ignore = "run by a_killed_process_leaves_no_server_behind"]
+fn a_process_with_a_cluster() {
+    let cluster = Cluster::start(&Options::default()).unwrap();
+    std::fs::write(
+        std::env::var_os("PORT_FILE").unwrap(),
+        cluster.port().to_string(),
+    )
+    .unwrap();
+    std::thread::park();
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_killed_process_leaves_no_server_behind() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("port");
+    let mut child = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--ignored", "--exact", "a_process_with_a_cluster"])
+        .env("PORT_FILE", &file)
+        .env("TMPDIR", directory.path())
+        .stdout(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    let connects = |port: u16| std::net::TcpStream::connect(("127.0.0.1", port)).is_ok();
+    let port = loop {
+        let text = std::fs::read_to_string(&file).unwrap_or_default();
+        if let Ok(port) = text.parse() {
+            break port;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    };
+    assert!(connects(port));
+    child.kill().unwrap();
+    child.wait().unwrap();
+    while connects(port) {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+}
+
 #[test]
 fn nothing_is_left_of_a_dropped_cluster() {
     let cluster = Cluster::start(&Options::default()).unwrap();
