@@ -10,7 +10,7 @@ const AWKWARD: &str = "TEST p+ss/w%rd?&=";
 
 /// The forms in which a value could appear.
 fn forms(value: &str) -> Vec<String> {
-    let percent: String = value.bytes().map(|byte| format!("%{byte:02X}")).collect();
+    let percent: Vec<String> = value.bytes().map(|byte| format!("%{byte:02X}")).collect();
     let usual: String = value
         .chars()
         .map(|c| {
@@ -26,7 +26,7 @@ fn forms(value: &str) -> Vec<String> {
         value.into(),
         STANDARD.encode(value),
         URL_SAFE_NO_PAD.encode(value),
-        percent,
+        percent.concat(),
         usual,
         debug,
     ]
@@ -79,7 +79,7 @@ async fn p8_no_password_in_any_output_or_in_the_servers_log_on_any_path() {
     let mut values = vec![AWKWARD.to_owned(), site.cluster.password().to_owned()];
     let mut streams = Vec::new();
     for path in paths() {
-        streams.push(prepare_and_run(&site, &place, path).await);
+        streams.push(prepare_and_run(&site, &place, path));
         for stage in ["AWSCURRENT", "AWSPREVIOUS", "AWSPENDING"] {
             values.extend(password(&place, stage));
         }
@@ -118,16 +118,19 @@ fn paths() -> [Path; 8] {
     ]
 }
 
-async fn prepare_and_run(site: &Site, place: &Place<'_>, (what, arguments): Path) -> String {
+fn prepare_and_run(site: &Site, place: &Place<'_>, (what, arguments): Path) -> String {
     let current = place.get("app", "AWSCURRENT");
     let mut changed = current.clone();
     match what {
         "wrong current" => changed["password"] = json!("TEST wr+ng/current"),
         "stray field" => {
-            changed["note"] = json!(format!("see {}", current["password"].as_str().unwrap()))
+            changed["note"] = json!(format!(
+                "see {AWKWARD} and {}",
+                text_of(&current["password"])
+            ));
         }
         "wrong admin" => place.put("admin", &site.document("postgres", "TEST wr+ng/admin"), &[]),
-        "server down" => site.cluster.stop().unwrap(),
+        "server down" => site.cluster.stop().expect("stopped"),
         _ => {}
     }
     if what == "stray field" {
@@ -159,6 +162,10 @@ async fn prepare_and_run(site: &Site, place: &Place<'_>, (what, arguments): Path
         );
     }
     format!("{what} app: {stream}")
+}
+
+fn text_of(value: &Value) -> &str {
+    value.as_str().expect("a text")
 }
 
 fn password(place: &Place<'_>, stage: &str) -> Option<String> {

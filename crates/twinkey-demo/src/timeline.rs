@@ -84,7 +84,7 @@ impl Timeline {
             let x = self.x(seconds);
             let _ = writeln!(
                 svg,
-                r##"<line x1="{x:.1}" y1="{LANE_TOP}" x2="{x:.1}" y2="{bottom}" stroke="{FAINT}"/><text x="{x:.1}" y="{:.1}" text-anchor="middle">{seconds:.0} s</text>"##,
+                r#"<line x1="{x:.1}" y1="{LANE_TOP}" x2="{x:.1}" y2="{bottom}" stroke="{FAINT}"/><text x="{x:.1}" y="{:.1}" text-anchor="middle">{seconds:.0} s</text>"#,
                 bottom + 18.0
             );
             seconds += step;
@@ -160,7 +160,7 @@ impl Timeline {
         for (colour, meaning) in entries {
             let _ = writeln!(
                 svg,
-                r##"<rect x="{x}" y="{y}" width="12" height="12" fill="{colour}"/>"##
+                r#"<rect x="{x}" y="{y}" width="12" height="12" fill="{colour}"/>"#
             );
             text(svg, x + 17.0, y + 11.0, meaning);
             x += 36.0 + 7.4 * f64::from(u32::try_from(meaning.len()).unwrap_or(0));
@@ -173,7 +173,7 @@ impl Timeline {
             let y = count_y(usize::from(count));
             let _ = writeln!(
                 svg,
-                r##"<text x="{}" y="{:.1}" text-anchor="end" font-size="10">{count}</text>"##,
+                r#"<text x="{}" y="{:.1}" text-anchor="end" font-size="10">{count}</text>"#,
                 LEFT - 6.0,
                 y + 3.5
             );
@@ -189,7 +189,7 @@ impl Timeline {
         }
         let _ = writeln!(
             svg,
-            r##"<path d="{path}H{:.1}" fill="none" stroke="{INK}" stroke-width="2"/>"##,
+            r#"<path d="{path}H{:.1}" fill="none" stroke="{INK}" stroke-width="2"/>"#,
             self.x(self.end)
         );
     }
@@ -204,7 +204,7 @@ impl Timeline {
                     let (x, colour) = (self.x(*seconds), if wanted { ACCEPTED } else { REFUSED });
                     let _ = writeln!(
                         svg,
-                        r##"<rect x="{x:.1}" y="{y}" width="1.2" height="16" fill="{colour}"/>"##
+                        r#"<rect x="{x:.1}" y="{y}" width="1.2" height="16" fill="{colour}"/>"#
                     );
                 }
             }
