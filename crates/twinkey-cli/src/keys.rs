@@ -9,6 +9,8 @@ use twinkey_core::{
 use crate::place::Opened;
 use crate::problem::Problem;
 
+const UNKNOWN_KIND: &str = "UnknownKind";
+
 /// One labelled version and its key.
 #[derive(Debug, Serialize)]
 pub(crate) struct KeyView {
@@ -38,6 +40,11 @@ pub(crate) enum Life {
 impl KeyView {
     pub(crate) fn is_live(&self) -> bool {
         matches!(self.life, Life::Live)
+    }
+
+    /// Whether the document is of no kind that we know.
+    pub(crate) fn is_foreign(&self) -> bool {
+        matches!(&self.life, Life::Unknown { error } if error.error_type == UNKNOWN_KIND)
     }
 
     /// The label that matters most to a reader.
@@ -79,7 +86,7 @@ async fn view(opened: &Opened, version: twinkey_core::Version) -> KeyView {
         },
     };
     let (key, expires_at, life) = match opened.kinds.open(&version.value) {
-        Err(error) => (None, None, unknown("UnknownKind", error.to_string())),
+        Err(error) => (None, None, unknown(UNKNOWN_KIND, error.to_string())),
         Ok(rotator) => match rotator.inspect(&version.value).await {
             Ok(seen) => (seen.key, seen.expires_at, Life::from(seen.verdict)),
             Err(error) => (

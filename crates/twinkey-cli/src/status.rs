@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, SecondsFormat, Utc};
 use serde::Serialize;
-use twinkey_core::{Description, Outcome, Record, SecretId, Stage, Store};
+use twinkey_core::{Description, Failure, Outcome, Record, SecretId, Stage, Store};
 use twinkey_local::{Due, Service, Standing};
 
 use crate::arguments::Status;
@@ -27,26 +27,51 @@ struct View {
     last_rotation: Option<Record>,
 }
 
+/// A damaged secret does not hide the others.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Entry {
+    Seen(Box<View>),
+    Unreadable { secret: SecretId, error: Failure },
+}
+
 pub(crate) async fn status(opened: &Opened, status: &Status) -> Result<(), Problem> {
     let names = match &status.name {
         Some(name) => vec![SecretId::new(name)],
         None => opened.store.names().await?,
     };
-    let mut views = Vec::new();
-    for name in names {
-        views.push(view(opened, name).await?);
+    let mut entries = Vec::new();
+    for secret in names {
+        match view(opened, secret.clone()).await {
+            Ok(view) => entries.push(Entry::Seen(Box::new(view))),
+            Err(problem) if status.name.is_some() => return Err(problem),
+            Err(Problem(error)) => entries.push(Entry::Unreadable { secret, error }),
+        }
     }
     if status.output.json {
-        present::json(&views);
-        return Ok(());
-    }
-    if views.is_empty() {
+        present::json(&entries);
+    } else if entries.is_empty() {
         eprintln!("no secrets yet; store one with: twinkey put NAME --from-file FILE");
-    }
-    for view in &views {
-        show(view, opened.clock.now());
+    } else {
+        let now = opened.clock.now();
+        for entry in &entries {
+            show_entry(entry, now);
+        }
     }
     Ok(())
+}
+
+fn show_entry(entry: &Entry, now: DateTime<Utc>) {
+    match entry {
+        Entry::Seen(view) => show(view, now),
+        Entry::Unreadable { secret, error } => {
+            line(&console::style(secret).bold().to_string());
+            line(&format!(
+                "  cannot be read [{}]: {}",
+                error.error_type, error.message
+            ));
+        }
+    }
 }
 
 async fn view(opened: &Opened, secret: SecretId) -> Result<View, Problem> {
@@ -54,7 +79,11 @@ async fn view(opened: &Opened, secret: SecretId) -> Result<View, Problem> {
     let keys = look(opened, &secret).await?;
     let mut notes = notes(&description, &keys);
     let service = Service::new(opened.store.clone(), opened.kinds.clone());
+    let foreign = keys.iter().any(KeyView::is_foreign);
     let due = service.due(&secret).await.unwrap_or_else(|error| {
+        if foreign {
+            return Due::default();
+        }
         notes.push(format!("it cannot be scheduled: {error}"));
         Due::default()
     });
@@ -107,20 +136,40 @@ fn show(view: &View, now: DateTime<Utc>) {
     line(&console::style(&view.secret).bold().to_string());
     let rows: Vec<Vec<String>> = view.keys.iter().map(|key| row(key, now)).collect();
     present::table(&rows);
-    line(&format!("  keys live: {}", view.live));
+    if view.keys.iter().any(KeyView::is_foreign) {
+        return line("  not rotated: a document of no kind that twinkey knows");
+    }
+    let asked = view
+        .keys
+        .iter()
+        .all(|key| !matches!(key.life, Life::Unknown { .. }));
+    let all = if asked {
+        ""
+    } else {
+        " at least: not every key could be tried"
+    };
+    line(&format!("  keys live: {}{all}", view.live));
     if let Some(record) = &view.last_rotation {
         line(&format!("  last rotation: {}", summary(record, now)));
     }
     if let Some(flight) = &view.in_flight {
         line(&format!("  in flight: {flight}"));
     }
-    match view.due_at {
-        Some(due) if due <= now => line("  due: now"),
-        Some(due) => line(&format!("  due: {} ({due:.0})", when(due, now))),
-        None => line("  due: only when asked (no twinkey:schedule)"),
-    }
+    line(&format!("  due: {}", due(view, now)));
     for note in &view.notes {
         line(&format!("  note: {note}"));
+    }
+}
+
+fn due(view: &View, now: DateTime<Utc>) -> String {
+    match view.due_at {
+        Some(due) if due <= now => "now".into(),
+        Some(due) => format!(
+            "{}, at {}",
+            when(due, now),
+            due.to_rfc3339_opts(SecondsFormat::Secs, true)
+        ),
+        None => "only when asked".into(),
     }
 }
 
@@ -130,6 +179,7 @@ fn row(key: &KeyView, now: DateTime<Utc>) -> Vec<String> {
         Life::Live => "live".into(),
         Life::Dead { reason } => format!("dead: {reason}"),
         Life::NoKey => "no key yet".into(),
+        Life::Unknown { .. } if key.is_foreign() => String::new(),
         Life::Unknown { error } => format!("unknown: {} [{}]", error.message, error.error_type),
     };
     vec![

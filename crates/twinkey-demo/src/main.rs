@@ -87,7 +87,7 @@ async fn play(arguments: &Arguments, cluster: Cluster) -> anyhow::Result<End> {
     );
     let stage = Stage::set_up(cluster, Arc::new(FastClock::new(FACTOR))).await?;
     let consumers = Arc::new([
-        Consumer::new("re-reads AWSCURRENT each time", Duration::ZERO),
+        Consumer::new("re-reads each time", Duration::ZERO),
         Consumer::new(
             &format!("caches it for {INTERVAL_MINUTES} minutes"),
             interval,

@@ -119,7 +119,7 @@ impl Injector {
         self.lock().calls.clone()
     }
 
-    /// Lets every call wait for its next poll before it is made, so that [`crate::explore`] can choose
+    /// Lets every call wait for its next poll before it is made, so that [`crate::explore()`] can choose
     /// whose turn it is.
     pub fn yield_before_every_call(&self) {
         self.lock().yielding = true;
