@@ -52,18 +52,34 @@ pub trait CrashWorld {
 /// `build` makes a world whose rotation has begun and whose outside calls pass the injector,
 /// disarmed. A call that is added to the engine later is covered: the matrix counts them itself.
 pub async fn crash_matrix<W: CrashWorld>(build: impl AsyncFn(Injector) -> W) -> usize {
-    let calls = calls_of_a_calm_run(&build).await;
     let mut points = 0;
-    for (call, name) in calls.into_iter().enumerate() {
+    for point in points_of_a_calm_run(&build).await {
+        let mut trial = Trial::begin(&build).await;
+        trial.strike(&point).await;
+        trial.finish(&point).await;
+        points += 1;
+    }
+    points
+}
+
+/// The same with a second fault at every point of every recovery.
+pub async fn double_crash_matrix<W: CrashWorld>(build: impl AsyncFn(Injector) -> W) -> usize {
+    let mut points = 0;
+    for first in points_of_a_calm_run(&build).await {
         for fault in Fault::ALL {
-            for from_the_start in [false, true] {
-                let point = CrashPoint {
+            for call in 0.. {
+                let mut trial = Trial::begin(&build).await;
+                trial.strike(&first).await;
+                let second = CrashPoint {
                     call,
-                    name,
+                    name: "a call of the recovery",
                     fault,
-                    from_the_start,
+                    from_the_start: true,
                 };
-                run_point(&build, &point).await;
+                if !trial.strike(&second).await {
+                    break;
+                }
+                trial.finish(&first).await;
                 points += 1;
             }
         }
@@ -71,55 +87,99 @@ pub async fn crash_matrix<W: CrashWorld>(build: impl AsyncFn(Injector) -> W) -> 
     points
 }
 
-async fn calls_of_a_calm_run<W: CrashWorld>(
+async fn points_of_a_calm_run<W: CrashWorld>(
     build: &impl AsyncFn(Injector) -> W,
-) -> Vec<&'static str> {
-    let injector = Injector::default();
-    let mut world = build(injector.clone()).await;
-    injector.disarm();
-    deliver_from(&mut world, Step::CreateSecret)
+) -> Vec<CrashPoint> {
+    let mut trial = Trial::begin(build).await;
+    deliver_from(&mut trial.world, Step::CreateSecret)
         .await
         .expect("a calm run passes");
-    injector.calls()
-}
-
-async fn run_point<W: CrashWorld>(build: &impl AsyncFn(Injector) -> W, point: &CrashPoint) {
-    let injector = Injector::default();
-    let mut world = build(injector.clone()).await;
-    injector.arm(point.call, point.fault);
-    let mut step = Step::CreateSecret;
-    let hit = injector.run(deliver_noting(&mut world, &mut step)).await;
-    injector.disarm();
-    world.judge_after_fault(point).await;
-    // A lost reply of a repeated call may go unnoticed: then there is nothing to deliver again.
-    if !matches!(hit, Some(Ok(()))) {
-        let from = if point.from_the_start {
-            Step::CreateSecret
-        } else {
-            step
-        };
-        deliver_again(&mut world, from, point).await;
+    let mut points = Vec::new();
+    for (call, name) in trial.injector.calls().into_iter().enumerate() {
+        for fault in Fault::ALL {
+            for from_the_start in [false, true] {
+                points.push(CrashPoint {
+                    call,
+                    name,
+                    fault,
+                    from_the_start,
+                });
+            }
+        }
     }
-    world.judge_at_rest(point).await;
+    points
 }
 
-async fn deliver_again<W: CrashWorld>(world: &mut W, from: Step, point: &CrashPoint) {
-    let Err(error) = deliver_from(world, from).await else {
-        return;
-    };
-    // Only a rotation that ended for good may need another one.
-    assert!(!error.cause.is_transient(), "{point}: {error}");
-    world.begin_another().await;
-    deliver_from(world, Step::CreateSecret)
-        .await
-        .unwrap_or_else(|error| panic!("{point}: {error}"));
+/// One world, on its way through one or two faults.
+struct Trial<W> {
+    world: W,
+    injector: Injector,
+    /// Where the rotation is delivered from next; `None`: it has passed.
+    from: Option<Step>,
+}
+
+impl<W: CrashWorld> Trial<W> {
+    async fn begin(build: &impl AsyncFn(Injector) -> W) -> Self {
+        let injector = Injector::default();
+        let world = build(injector.clone()).await;
+        injector.disarm();
+        Self {
+            world,
+            injector,
+            from: Some(Step::CreateSecret),
+        }
+    }
+
+    /// Delivers what is left of the rotation and lets one call fail; whether that call was reached.
+    async fn strike(&mut self, point: &CrashPoint) -> bool {
+        let Some(first) = self.from else { return false };
+        self.injector.arm(point.call, point.fault);
+        let mut step = first;
+        let work = deliver_noting(&mut self.world, first, &mut step);
+        let passed = matches!(self.injector.run(work).await, Some(Ok(())));
+        let struck = self.injector.calls().get(point.call).copied();
+        self.injector.disarm();
+        // A lost reply of a repeated call may go unnoticed: then there is nothing to deliver again.
+        self.from = if passed {
+            None
+        } else {
+            Some(if point.from_the_start {
+                Step::CreateSecret
+            } else {
+                step
+            })
+        };
+        if let Some(name) = struck {
+            self.world
+                .judge_after_fault(&CrashPoint {
+                    name,
+                    ..point.clone()
+                })
+                .await;
+        }
+        struck.is_some()
+    }
+
+    async fn finish(mut self, point: &CrashPoint) {
+        if let Some(from) = self.from
+            && let Err(error) = deliver_from(&mut self.world, from).await
+        {
+            // Only a rotation that ended for good may need another one.
+            assert!(!error.cause.is_transient(), "{point}: {error}");
+            self.world.begin_another().await;
+            let again = deliver_from(&mut self.world, Step::CreateSecret).await;
+            again.unwrap_or_else(|error| panic!("{point}: {error}"));
+        }
+        self.world.judge_at_rest(point).await;
+    }
 }
 
 async fn deliver_noting<W: CrashWorld>(
     world: &mut W,
+    first: Step,
     current: &mut Step,
 ) -> Result<(), RotationError> {
-    for step in Step::ALL {
+    for step in Step::ALL.into_iter().filter(|step| *step >= first) {
         *current = step;
         world.deliver(step).await?;
     }

@@ -135,6 +135,26 @@ impl Scene {
         self.document(stage)?.value
     }
 
+    /// From now on every outside call that takes effect is judged: AWSCURRENT works (P1), and no
+    /// more than two keys are live, besides `strays` declared ones (P2).
+    pub fn judge_every_call(&self, strays: usize) {
+        let (store, server, secret) =
+            (self.store.clone(), self.server.clone(), self.secret.clone());
+        self.injector.judge_every_call(move || {
+            let current = store.value(&secret, &Stage::Current);
+            let document =
+                current.map(|value| FakeSecret::parse(&value).expect("the fake's document"));
+            if let Some(value) = document.and_then(|document| document.value) {
+                assert!(server.accepts(&value), "P1: AWSCURRENT is refused");
+            }
+            assert!(
+                server.live() <= 2 + strays,
+                "P2: {} keys are live",
+                server.live()
+            );
+        });
+    }
+
     /// Whether the server accepts the key under a label.
     #[must_use]
     pub fn works(&self, stage: &Stage) -> bool {
