@@ -5,7 +5,7 @@ use twinkey_core::{Choose, ErrorKind, Provider};
 use twinkey_postgres::PostgresProvider;
 
 use crate::proxy::{Direction, End, Proxy};
-use crate::scene::{Scene, Stored, impatient, path, settings};
+use crate::scene::{Scene, Stored, impatient, path, settings, soon};
 
 /// The admin reaches the server through the proxy, consumers do not.
 fn behind(scene: &Scene, proxy: &Proxy) -> PostgresProvider {
@@ -93,14 +93,12 @@ async fn p11_a_server_that_falls_silent_in_the_middle_of_a_change() {
     let (mut scene, proxy, current, whole) = start(Direction::ToClient).await;
     let pending = scene.create(&current).await.unwrap();
     for part in [2, 9] {
-        let started = std::time::Instant::now();
         proxy.end_after(Direction::ToClient, whole * part / 10, End::Dead);
-        let error = scene.apply(&current, &pending).await.unwrap_err();
+        let error = soon(scene.apply(&current, &pending)).await.unwrap_err();
         assert_eq!(
             (error.kind, error.code),
             (ErrorKind::Transient, "ServerTimeout")
         );
-        assert!(started.elapsed() < std::time::Duration::from_secs(8));
         proxy.mend();
         assert!(scene.is_live(&current).await);
     }
@@ -130,6 +128,7 @@ async fn p5_an_invocation_frozen_with_the_roles_locked_is_ended_by_the_server() 
     while let Err(error) = scene.apply(&current, &later).await {
         assert_eq!(error.code, "LockTimeout", "{error:?}");
         waits += 1;
+        assert!(waits < 60, "the server has not given the frozen one up");
     }
     assert!(waits > 0, "the frozen one held the lock");
     assert_eq!(apply.await.unwrap_err().kind, ErrorKind::Transient);

@@ -247,6 +247,13 @@ pub(crate) fn settings(variables: &[(&str, &str)]) -> Settings {
     Settings::from_env(find).unwrap()
 }
 
+/// Whatever happens, it happens in time.
+pub(crate) async fn soon<T>(work: impl Future<Output = T>) -> T {
+    let patience = Duration::from_secs(8);
+    let outcome = tokio::time::timeout(patience, work).await;
+    outcome.expect("an answer or an error in time")
+}
+
 /// Limits for tests in which a server never answers.
 pub(crate) fn impatient() -> Timeouts {
     Timeouts {
