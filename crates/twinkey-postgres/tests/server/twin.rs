@@ -191,6 +191,27 @@ async fn two_secrets_on_one_user_refuse_each_other_whoever_comes_second() {
 }
 
 #[tokio::test]
+async fn two_secrets_on_one_user_refuse_each_other_even_with_twins_of_different_names() {
+    let mut scene = Scene::start().await;
+    let unmarked = scene.put_app();
+    let pending = scene.create(&unmarked).await.unwrap();
+    let ours = scene.address.clone();
+    scene.address = address("another/secret");
+    let mut theirs = scene.document("app");
+    theirs["twin"] = json!("blue");
+    let theirs = scene.put(&theirs);
+    scene.rotate(&theirs).await.unwrap();
+    scene.address = ours;
+    let before = scene.fingerprint().await;
+    let apply = scene.apply(&unmarked, &pending).await.unwrap_err();
+    for error in [scene.ready_error(&unmarked).await, apply] {
+        assert_eq!(error.code, "ForeignMark");
+        assert!(error.hint.unwrap().contains("DROP ROLE \"blue\";"));
+    }
+    assert_eq!(scene.fingerprint().await, before);
+}
+
+#[tokio::test]
 async fn two_secrets_that_check_at_once_do_not_both_get_the_pair() {
     let mut scene = Scene::start().await;
     let first = scene.put_app();
