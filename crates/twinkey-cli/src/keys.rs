@@ -3,7 +3,8 @@
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use twinkey_core::{
-    Failure, KeyId, SecretId, Selector, Stage, Store, StoreError, Verdict, VersionId,
+    Failure, KeyId, SecretId, SecretValue, Selector, Stage, Store, StoreError, Verdict, Version,
+    VersionId,
 };
 
 use crate::place::Opened;
@@ -65,10 +66,15 @@ fn rank(stage: &Stage) -> usize {
 /// Looks at every labelled version that has a value, AWSCURRENT first.
 pub(crate) async fn look(opened: &Opened, secret: &SecretId) -> Result<Vec<KeyView>, Problem> {
     let description = opened.store.describe(secret).await?;
+    let current = opened
+        .store
+        .read(secret, &Selector::Stage(Stage::Current))
+        .await?
+        .value;
     let mut views = Vec::new();
     for id in description.versions.into_keys() {
         match opened.store.read(secret, &Selector::Version(id)).await {
-            Ok(version) => views.push(view(opened, version).await),
+            Ok(version) => views.push(view(opened, version, &current).await),
             Err(StoreError::NoVersion { .. }) => {}
             Err(error) => return Err(error.into()),
         }
@@ -77,17 +83,13 @@ pub(crate) async fn look(opened: &Opened, secret: &SecretId) -> Result<Vec<KeyVi
     Ok(views)
 }
 
-async fn view(opened: &Opened, version: twinkey_core::Version) -> KeyView {
+async fn view(opened: &Opened, version: Version, current: &SecretValue) -> KeyView {
     let unknown = |error_type: &str, message: String| Life::Unknown {
-        error: Failure {
-            error_type: error_type.into(),
-            message,
-            hint: None,
-        },
+        error: Failure::new(error_type, message, None),
     };
     let (key, expires_at, life) = match opened.kinds.open(&version.value) {
         Err(error) => (None, None, unknown(UNKNOWN_KIND, error.to_string())),
-        Ok(rotator) => match rotator.inspect(&version.value).await {
+        Ok(rotator) => match rotator.inspect(&version.value, current).await {
             Ok(seen) => (seen.key, seen.expires_at, Life::from(seen.verdict)),
             Err(error) => (
                 rotator.parse(&version.value).ok().flatten(),

@@ -11,11 +11,7 @@ pub(crate) struct Problem(pub(crate) Failure);
 
 impl Problem {
     pub(crate) fn new(error_type: &str, message: impl Into<String>) -> Self {
-        Self(Failure {
-            error_type: error_type.into(),
-            message: message.into(),
-            hint: None,
-        })
+        Self(Failure::new(error_type, message, None))
     }
 
     pub(crate) fn usage(message: impl Into<String>) -> Self {
@@ -47,22 +43,14 @@ impl From<StoreError> for Problem {
             StoreError::NoSecret(_) => Some("see which there are with: twinkey list".into()),
             _ => RotationFailure::from(error.clone()).hint(),
         };
-        Self(Failure {
-            error_type: error.code().into(),
-            message: error.to_string(),
-            hint,
-        })
+        Self(Failure::new(error.code(), error.to_string(), hint))
     }
 }
 
 impl From<OpenError> for Problem {
     fn from(error: OpenError) -> Self {
         let hint = error.hint();
-        Self(Failure {
-            error_type: "StoreNotOpened".into(),
-            message: error.to_string(),
-            hint,
-        })
+        Self(Failure::new("StoreNotOpened", error.to_string(), hint))
     }
 }
 
@@ -71,12 +59,11 @@ impl From<ServiceError> for Problem {
         if let ServiceError::Store(error) = error {
             return error.into();
         }
-        let (error_type, hint) = (error.error_type().to_owned(), error.hint());
-        Self(Failure {
-            error_type,
-            message: error.to_string(),
-            hint,
-        })
+        Self(Failure::new(
+            error.error_type(),
+            error.to_string(),
+            error.hint(),
+        ))
     }
 }
 

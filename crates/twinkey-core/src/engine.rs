@@ -1,10 +1,14 @@
 //! The four steps: what is the same for every kind of key. What differs is in [`crate::Rotator`].
 
+use std::sync::{Mutex, PoisonError};
+
+use chrono::TimeDelta;
+
 use crate::guard::{Position, position};
 use crate::{
-    Clock, DocumentError, Policy, Random, RotationError, RotationFailure, Rotator, SecretId,
-    SecretValue, Selector, Stage, Step, StepReport, StepRequest, Store, StoreError, Version,
-    VersionId,
+    Clock, DocumentError, Policy, Random, RetiredKey, RotationError, RotationFailure, Rotator,
+    SecretId, SecretValue, Selector, Stage, Step, StepReport, StepRequest, Store, StoreError,
+    Version, VersionId, overlap_ends,
 };
 
 /// Which provider a document belongs to.
@@ -33,6 +37,8 @@ pub struct Pass<'a> {
     pub secret: &'a SecretId,
     /// The rotation.
     pub token: &'a VersionId,
+    /// The keys that this delivery has made dead so far: told even if it fails later on.
+    retired: Mutex<Vec<RetiredKey>>,
 }
 
 impl Engine<'_> {
@@ -51,6 +57,7 @@ impl Engine<'_> {
             clock: self.clock,
             secret: &request.secret,
             token: &request.token,
+            retired: Mutex::default(),
         };
         let result = match request.step {
             Step::CreateSecret => self.create_secret(&pass, random).await,
@@ -58,12 +65,20 @@ impl Engine<'_> {
             Step::TestSecret => self.test_secret(&pass).await,
             Step::FinishSecret => pass.finish_secret().await,
         };
-        result.map_err(|cause| RotationError {
-            step: request.step,
-            secret: request.secret.clone(),
-            token: request.token.clone(),
-            cause,
-        })
+        let retired = pass
+            .retired
+            .into_inner()
+            .unwrap_or_else(PoisonError::into_inner);
+        match result {
+            Ok(report) => Ok(StepReport { retired, ..report }),
+            Err(cause) => Err(RotationError {
+                step: request.step,
+                secret: request.secret.clone(),
+                token: request.token.clone(),
+                cause,
+                retired,
+            }),
+        }
     }
 
     async fn create_secret(
@@ -147,7 +162,7 @@ impl Pass<'_> {
             .move_stage(self.secret, &Stage::Current, current, Some(self.token))
             .await;
         match moved {
-            Ok(()) => Ok(StepReport::done(None, Vec::new())),
+            Ok(()) => Ok(StepReport::done(None)),
             // Another delivery of this step may have been quicker.
             Err(error @ StoreError::Conflict { .. }) => match self.position().await? {
                 Position::Published => Ok(StepReport::already_done()),
@@ -155,6 +170,14 @@ impl Pass<'_> {
             },
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// Notes a death, so that it is told even if the step fails later on. (P7)
+    pub(crate) fn note_retired(&self, key: RetiredKey) {
+        self.retired
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(key);
     }
 
     pub(crate) async fn position(&self) -> Result<Position, RotationFailure> {
@@ -180,14 +203,14 @@ impl Pass<'_> {
         &self,
         description: &crate::Description,
         current: &Version,
-        min_overlap: chrono::TimeDelta,
+        min_overlap: TimeDelta,
     ) -> Result<(), RotationFailure> {
-        let since = description.current_since.unwrap_or(current.created_at);
-        let wait = since + min_overlap - self.clock.now();
-        if self.token.is_forced()
-            || !description.holds_previous()
-            || wait <= chrono::TimeDelta::zero()
-        {
+        let now = self.clock.now();
+        let mut description = description.clone();
+        description.current_since.get_or_insert(current.created_at);
+        let wait =
+            overlap_ends(&description, min_overlap, now).map_or(TimeDelta::zero(), |end| end - now);
+        if self.token.is_forced() || wait <= TimeDelta::zero() {
             return Ok(());
         }
         self.detach_pending().await?;

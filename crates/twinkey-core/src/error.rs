@@ -4,7 +4,7 @@ use std::fmt;
 
 use chrono::TimeDelta;
 
-use crate::{KeyId, SecretId, Step, StoreError, VersionId};
+use crate::{KeyId, RetiredKey, SecretId, Step, StoreError, VersionId};
 
 /// Something is wrong with a document. Names the field, never the value.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -86,6 +86,8 @@ pub struct RotationError {
     pub token: VersionId,
     /// What happened.
     pub cause: RotationFailure,
+    /// Keys that the step had made dead before it failed.
+    pub retired: Vec<RetiredKey>,
 }
 
 /// What stopped a step.

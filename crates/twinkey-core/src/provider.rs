@@ -6,7 +6,9 @@ use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::{DocumentError, ProviderError, Random, SecretAddress, SecretValue, VersionId};
+use crate::{
+    DocumentError, ProviderError, Random, RetiredKey, SecretAddress, SecretValue, VersionId,
+};
 
 /// What identifies a key in logs and records, and gives nothing away: a role name, the first
 /// bytes of a token's SHA-256.
@@ -47,8 +49,12 @@ pub trait Credential: Sized + Clone + Send + Sync + fmt::Debug {
     /// When the key dies by itself. Pure.
     fn expires_at(&self) -> Option<DateTime<Utc>>;
 
-    /// Whether this could be the successor of `current`: the same target, and another key's
-    /// place. The error names the field that differs. Pure. (P10)
+    /// Whether both are keys for the same account at the same server: where one may be sent, the
+    /// other may. The error names the field that differs. Pure. (P10)
+    fn same_target(&self, other: &Self) -> Result<(), DocumentError>;
+
+    /// Whether this could be the successor of `current`: the same target, and not the place that
+    /// `current` is in. The error names the field that differs. Pure. (P10)
     fn continues(&self, current: &Self) -> Result<(), DocumentError>;
 }
 
@@ -112,7 +118,8 @@ pub trait Choose<S>: Send + Sync {
 
     /// Makes the server accept `pending`. Repeatable: the same pending, the same end state.
     /// Fenced at the server: [`crate::ErrorKind::Conflict`] if a later rotation has passed.
-    async fn apply(&self, pending: &S, fence: &Fence) -> Result<(), ProviderError>;
+    /// Returns the key that it replaced in its place, if this delivery did that.
+    async fn apply(&self, pending: &S, fence: &Fence) -> Result<Option<RetiredKey>, ProviderError>;
 }
 
 /// A key whose value the server picks.

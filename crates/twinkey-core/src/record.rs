@@ -60,6 +60,25 @@ pub struct Failure {
     /// What to do next.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub hint: Option<String>,
+    /// Keys that were made dead before it happened.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub retired: Vec<RetiredKey>,
+}
+
+impl Failure {
+    /// An error that made nothing dead.
+    pub fn new(
+        error_type: impl Into<String>,
+        message: impl Into<String>,
+        hint: Option<String>,
+    ) -> Self {
+        Self {
+            error_type: error_type.into(),
+            message: message.into(),
+            hint,
+            retired: Vec::new(),
+        }
+    }
 }
 
 impl From<&RotationError> for Failure {
@@ -68,6 +87,7 @@ impl From<&RotationError> for Failure {
             error_type: error.cause.error_type().into(),
             message: error.cause.to_string(),
             hint: error.cause.hint(),
+            retired: error.retired.clone(),
         }
     }
 }
@@ -89,6 +109,9 @@ pub enum Outcome {
 pub struct RetiredKey {
     /// Which.
     pub key: KeyId,
+    /// The version that held it, where that is known.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub version: Option<VersionId>,
     /// How its death is known.
     pub how: Retired,
 }

@@ -9,209 +9,290 @@ use crate::{
     RotationFailure, Selector, Slot, Stage, StoreError, Verdict, Version, VersionId,
 };
 
-/// Room for one new key.
-pub(crate) struct Room {
-    /// The slot it takes.
-    pub(crate) slot: Slot,
-    /// The keys that were made dead for it.
-    pub(crate) retired: Vec<RetiredKey>,
+/// Makes room before a mint, and says which slot the new key takes. The server's list is read first,
+/// then the labels: whatever is listed and unlabelled was there before, so a late invocation cannot
+/// kill a newer key. `None`: another delivery has stored the key meanwhile.
+pub(crate) async fn make_for_issued<P: Provider>(
+    provider: &P,
+    pass: &Pass<'_>,
+    current: &Version,
+    parsed: &P::Secret,
+) -> Result<Option<Slot>, RotationFailure> {
+    let listing = provider
+        .list(parsed, &pass.store.address(pass.secret))
+        .await?;
+    let description = pass.store.describe(pass.secret).await?;
+    if position(&description, pass.token)? != Position::Empty {
+        return Ok(None);
+    }
+    let verdict = provider.verify(parsed).await?;
+    let keys = LabelledKeys::read(provider, pass, &description, current, parsed).await?;
+    let keep = keys.keep(&verdict).await?;
+    keys.retire_all_but(keep.as_ref(), None, &listing).await?;
+    Ok(Some(pending_slot(pass, &description, keep.as_ref()).await?))
 }
 
-impl Room {
-    /// The version whose key stays live beside the new one: current, or, if the server refuses
-    /// that for good, the one that may still live.
-    pub(crate) fn keep(
-        description: &Description,
-        current: &VersionId,
-        token: &VersionId,
-        verdict: &Verdict,
-    ) -> Option<VersionId> {
-        if *verdict == Verdict::Accepted {
-            return Some(current.clone());
-        }
-        let others = live_versions(description, token);
-        let previous = description
-            .holder(&Stage::Previous)
-            .filter(|id| *id != current);
-        previous
-            .or_else(|| others.iter().find(|id| *id != current))
-            .cloned()
+/// Makes room before a chosen key is applied. Where the server replaces a key in its place, there is
+/// nothing to retire: two stay live all along.
+pub(crate) async fn make_for_chosen<P: Provider>(
+    provider: &P,
+    pass: &Pass<'_>,
+    current: &Version,
+    old: &P::Secret,
+    new: &P::Secret,
+) -> Result<(), RotationFailure> {
+    let listing = provider.list(old, &pass.store.address(pass.secret)).await?;
+    let verdict = provider.verify(old).await?;
+    if let Listing::FixedSlots = listing {
+        accept_current(provider, pass, old, &verdict).await?;
     }
+    // The last look before the change: the place that is about to be overwritten must not have
+    // become AWSCURRENT's meanwhile, by somebody's hand.
+    let description = pass.store.describe(pass.secret).await?;
+    position(&description, pass.token)?;
+    if description.holder(&Stage::Current) != Some(&current.id) {
+        return Err(RotationFailure::OutOfOrder(
+            "AWSCURRENT has moved during this step".into(),
+        ));
+    }
+    if let Listing::FixedSlots = listing {
+        return Ok(());
+    }
+    let keys = LabelledKeys::read(provider, pass, &description, current, old).await?;
+    let keep = keys.keep(&verdict).await?;
+    keys.retire_all_but(keep.as_ref(), new.key_id(), &listing)
+        .await
+}
 
-    /// Makes room before a mint. The server's list is read first, then the labels: whatever is
-    /// listed and unlabelled was there before, so a late invocation cannot kill a newer key.
-    /// `None`: another delivery has stored the key meanwhile.
-    pub(crate) async fn make_for_issued<P: Provider>(
-        provider: &P,
-        pass: &Pass<'_>,
-        current: &Version,
-        parsed: &P::Secret,
-    ) -> Result<Option<Self>, RotationFailure> {
-        let listing = provider
-            .list(parsed, &pass.store.address(pass.secret))
-            .await?;
-        let description = pass.store.describe(pass.secret).await?;
-        if position(&description, pass.token)? != Position::Empty {
-            return Ok(None);
+/// The slot for a chosen key: the one that the key which stays live is not in.
+pub(crate) async fn slot_for_chosen<P: Provider>(
+    provider: &P,
+    pass: &Pass<'_>,
+    description: &Description,
+    (current, parsed): (&Version, &P::Secret),
+    verdict: &Verdict,
+) -> Result<Slot, RotationFailure> {
+    let keep = match verdict {
+        Verdict::Accepted => Some(current.id.clone()),
+        _ => {
+            LabelledKeys::read(provider, pass, description, current, parsed)
+                .await?
+                .keep(verdict)
+                .await?
         }
-        let verdict = provider.verify(parsed).await?;
-        let keep = Self::keep(&description, &current.id, pass.token, &verdict);
-        let sweep = Sweep {
-            provider,
-            pass,
-            description: &description,
-            current: parsed,
-            listing: &listing,
-        };
-        let retired = sweep.retire_all_but(keep.as_ref(), None).await?;
-        let slot = pending_slot(pass, &description, keep.as_ref()).await?;
-        Ok(Some(Self { slot, retired }))
-    }
-
-    /// Makes room before a chosen key is applied. Where the server replaces a key in its place,
-    /// there is nothing to retire: two stay live all along.
-    pub(crate) async fn make_for_chosen<P: Provider>(
-        provider: &P,
-        pass: &Pass<'_>,
-        current: &Version,
-        old: &P::Secret,
-        new: &P::Secret,
-    ) -> Result<Vec<RetiredKey>, RotationFailure> {
-        let listing = provider.list(old, &pass.store.address(pass.secret)).await?;
-        let verdict = provider.verify(old).await?;
-        if let Listing::FixedSlots = listing {
-            accept_current(provider, pass, old, &verdict).await?;
-            return Ok(Vec::new());
-        }
-        let description = pass.store.describe(pass.secret).await?;
-        position(&description, pass.token)?;
-        let keep = Self::keep(&description, &current.id, pass.token, &verdict);
-        let sweep = Sweep {
-            provider,
-            pass,
-            description: &description,
-            current: old,
-            listing: &listing,
-        };
-        sweep.retire_all_but(keep.as_ref(), new.key_id()).await
-    }
+    };
+    Ok(pending_slot(pass, description, keep.as_ref()).await?)
 }
 
 /// Versions whose keys may be live, besides the pending one: those with a label of ours or AWS's.
+/// Ours come first: AWSPREVIOUS alone may be on a key that died long ago.
 fn live_versions(description: &Description, token: &VersionId) -> Vec<VersionId> {
     let live = |stages: &BTreeSet<Stage>| {
         stages
             .iter()
             .any(|stage| matches!(stage, Stage::Current | Stage::Previous | Stage::Slot(_)))
     };
-    description
-        .versions
-        .iter()
+    let versions = description.versions.iter();
+    let mut ids: Vec<VersionId> = versions
         .filter(|(id, stages)| *id != token && live(stages))
         .map(|(id, _)| id.clone())
-        .collect()
+        .collect();
+    ids.sort_by_key(|id| description.slot(id).is_none());
+    ids
 }
 
-/// What was seen before anything is retired.
-struct Sweep<'a, P: Provider> {
+/// A key that a labelled version holds.
+struct LabelledKey<S> {
+    version: VersionId,
+    key: KeyId,
+    secret: S,
+}
+
+/// The keys of all labelled versions but the pending one.
+struct LabelledKeys<'a, P: Provider> {
     provider: &'a P,
     pass: &'a Pass<'a>,
-    description: &'a Description,
-    current: &'a P::Secret,
-    listing: &'a Listing,
+    current: (&'a VersionId, &'a P::Secret),
+    keys: Vec<LabelledKey<P::Secret>>,
 }
 
-impl<P: Provider> Sweep<'_, P> {
-    /// Retires the key of every labelled version and every listed key, except the kept version's
-    /// and the pending one.
+impl<'a, P: Provider> LabelledKeys<'a, P> {
+    async fn read(
+        provider: &'a P,
+        pass: &'a Pass<'a>,
+        description: &Description,
+        current: &'a Version,
+        parsed: &'a P::Secret,
+    ) -> Result<Self, RotationFailure> {
+        let mut keys = Vec::new();
+        for version in live_versions(description, pass.token) {
+            let secret = if version == current.id {
+                Some(parsed.clone())
+            } else {
+                read_old::<P>(pass, description, &version).await?
+            };
+            if let Some((secret, key)) =
+                secret.and_then(|secret| Some((secret.clone(), secret.key_id()?)))
+            {
+                keys.push(LabelledKey {
+                    version,
+                    key,
+                    secret,
+                });
+            }
+        }
+        Ok(Self {
+            provider,
+            pass,
+            current: (&current.id, parsed),
+            keys,
+        })
+    }
+
+    /// The version whose key stays live beside the new one: current; or, if the server refuses that
+    /// for good, one that it still accepts.
+    async fn keep(&self, verdict: &Verdict) -> Result<Option<VersionId>, RotationFailure> {
+        let (current, _) = self.current;
+        if *verdict == Verdict::Accepted {
+            return Ok(Some(current.clone()));
+        }
+        for labelled in self
+            .keys
+            .iter()
+            .filter(|labelled| labelled.version != *current)
+        {
+            if self.has_same_target(labelled)
+                && self.provider.verify(&labelled.secret).await? == Verdict::Accepted
+            {
+                return Ok(Some(labelled.version.clone()));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Retires every labelled and every listed key, except the kept version's and the pending one:
+    /// by key, since the same key may be in two versions if somebody put it again.
     async fn retire_all_but(
         &self,
         keep: Option<&VersionId>,
         pending: Option<KeyId>,
-    ) -> Result<Vec<RetiredKey>, RotationFailure> {
-        let mut known: BTreeSet<KeyId> = pending.into_iter().chain(self.current.key_id()).collect();
-        let mut retired = Vec::new();
-        for id in live_versions(self.description, self.pass.token) {
-            let kept = keep == Some(&id);
-            if kept && !matches!(self.listing, Listing::Keys(_)) {
-                continue;
-            }
-            let Some((key, secret)) = self.labelled_key(&id).await? else {
-                continue;
-            };
-            known.insert(key.clone());
-            if !kept {
-                let how = self.retire_labelled(&secret).await?;
-                retired.push(RetiredKey { key, how });
+        listing: &Listing,
+    ) -> Result<(), RotationFailure> {
+        let kept = self
+            .keys
+            .iter()
+            .find(|labelled| Some(&labelled.version) == keep);
+        let mut done: BTreeSet<KeyId> = pending
+            .into_iter()
+            .chain(kept.map(|kept| kept.key.clone()))
+            .collect();
+        for labelled in &self.keys {
+            if done.insert(labelled.key.clone()) {
+                self.retire_labelled(labelled).await?;
             }
         }
-        retired.extend(self.retire_strays(&known).await?);
-        Ok(retired)
-    }
-
-    async fn labelled_key(
-        &self,
-        id: &VersionId,
-    ) -> Result<Option<(KeyId, P::Secret)>, RotationFailure> {
-        let at = Selector::Version(id.clone());
-        let version = self.pass.store.read(self.pass.secret, &at).await?;
-        let secret = parse::<P>("previous", &version)?;
-        Ok(secret.key_id().map(|key| (key, secret)))
+        self.retire_strays(listing, &done).await
     }
 
     /// An old key is only ever sent to the server that current names. (P10)
-    async fn retire_labelled(&self, secret: &P::Secret) -> Result<Retired, RotationFailure> {
-        match self.current.continues(secret) {
-            Ok(()) => Ok(self.provider.retire(Retiring::Secret(secret)).await?),
-            Err(_)
-                if secret
-                    .expires_at()
-                    .is_some_and(|expiry| expiry <= self.pass.clock.now()) =>
-            {
-                Ok(Retired::AlreadyGone)
+    async fn retire_labelled(
+        &self,
+        labelled: &LabelledKey<P::Secret>,
+    ) -> Result<(), RotationFailure> {
+        let expiry = labelled.secret.expires_at();
+        let how = match labelled.secret.same_target(self.current.1) {
+            Ok(()) => {
+                self.provider
+                    .retire(Retiring::Secret(&labelled.secret))
+                    .await?
             }
-            Err(error) => Err(RotationFailure::Document {
-                whose: "previous",
-                error,
-            }),
-        }
+            Err(_) if expiry.is_some_and(|expiry| expiry <= self.pass.clock.now()) => {
+                Retired::AlreadyGone
+            }
+            Err(error) => {
+                return Err(RotationFailure::Document {
+                    whose: "previous",
+                    error,
+                });
+            }
+        };
+        let (key, version) = (labelled.key.clone(), Some(labelled.version.clone()));
+        self.pass.note_retired(RetiredKey { key, version, how });
+        Ok(())
     }
 
     async fn retire_strays(
         &self,
+        listing: &Listing,
         known: &BTreeSet<KeyId>,
-    ) -> Result<Vec<RetiredKey>, RotationFailure> {
-        let Listing::Keys(keys) = self.listing else {
-            return Ok(Vec::new());
+    ) -> Result<(), RotationFailure> {
+        let Listing::Keys(listed) = listing else {
+            return Ok(());
         };
-        let mut retired = Vec::new();
-        for key in keys.iter().filter(|key| !known.contains(&key.key_id)) {
+        for key in listed.iter().filter(|key| !known.contains(&key.key_id)) {
             let how = self
                 .provider
                 .retire(Retiring::Listed {
                     key,
-                    current: self.current,
+                    current: self.current.1,
                 })
                 .await?;
-            retired.push(RetiredKey {
+            self.pass.note_retired(RetiredKey {
                 key: key.key_id.clone(),
+                version: None,
                 how,
             });
         }
-        Ok(retired)
+        Ok(())
+    }
+
+    fn has_same_target(&self, labelled: &LabelledKey<P::Secret>) -> bool {
+        labelled.secret.same_target(self.current.1).is_ok()
+    }
+}
+
+/// An old version's document. One that cannot be read and has no slot was put by hand and
+/// corrected: it holds no key of ours.
+async fn read_old<P: Provider>(
+    pass: &Pass<'_>,
+    description: &Description,
+    version: &VersionId,
+) -> Result<Option<P::Secret>, RotationFailure> {
+    let read = pass
+        .store
+        .read(pass.secret, &Selector::Version(version.clone()))
+        .await?;
+    match parse::<P>("previous", &read) {
+        Err(_) if description.slot(version).is_none() => Ok(None),
+        parsed => parsed.map(Some),
     }
 }
 
 /// The slot for the pending key: the one that the kept key is not in. A kept key without a slot
 /// (put by hand, or never rotated) is given one first.
-pub(crate) async fn pending_slot(
+async fn pending_slot(
     pass: &Pass<'_>,
     description: &Description,
     keep: Option<&VersionId>,
 ) -> Result<Slot, StoreError> {
     let Some(keep) = keep else { return Ok(Slot::A) };
+    match give_slot(pass, description, keep).await {
+        // Another delivery of this step may have been quicker: what it did is what we want.
+        Err(StoreError::Conflict { .. }) => {
+            let description = pass.store.describe(pass.secret).await?;
+            give_slot(pass, &description, keep).await.map(Slot::other)
+        }
+        given => given.map(Slot::other),
+    }
+}
+
+async fn give_slot(
+    pass: &Pass<'_>,
+    description: &Description,
+    keep: &VersionId,
+) -> Result<Slot, StoreError> {
     if let Some(slot) = description.slot(keep) {
-        return Ok(slot.other());
+        return Ok(slot);
     }
     let previous = description
         .holder(&Stage::Previous)
@@ -221,5 +302,5 @@ pub(crate) async fn pending_slot(
     pass.store
         .move_stage(pass.secret, &stage, description.holder(&stage), Some(keep))
         .await?;
-    Ok(slot.other())
+    Ok(slot)
 }

@@ -3,11 +3,11 @@
 use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
 
-use crate::room::{Room, pending_slot};
+use crate::room::{make_for_chosen, make_for_issued, slot_for_chosen};
 use crate::{
     Choose, Credential, Description, DocumentError, Fence, Issue, KeyId, KeyLabel, Listing, Origin,
-    Pass, Provider, ProviderError, Random, Retiring, RotationFailure, SecretValue, Slot, Stage,
-    StepReport, StepResult, StoreError, Verdict, Version, VersionStamp,
+    Pass, Provider, ProviderError, Random, RetiredKey, Retiring, RotationFailure, SecretValue,
+    Slot, Stage, StepReport, StepResult, StoreError, Verdict, Version, VersionStamp,
 };
 
 /// A provider whose document type has been erased. Implemented once, for every [`Provider`].
@@ -48,8 +48,13 @@ pub trait Rotator: Send + Sync {
     async fn check(&self, pass: &Pass<'_>, current: Version)
     -> Result<StepReport, RotationFailure>;
 
-    /// What the server says now of the key in a document. Read-only.
-    async fn inspect(&self, value: &SecretValue) -> Result<Inspection, ProviderError>;
+    /// What the server says now of the key in a document, provided that it is the server that
+    /// `current` names: a key is sent nowhere else. Read-only. (P10)
+    async fn inspect(
+        &self,
+        value: &SecretValue,
+        current: &SecretValue,
+    ) -> Result<Inspection, ProviderError>;
 }
 
 /// What the server says of one key.
@@ -88,15 +93,15 @@ impl<P: Provider> Rotator for P {
             Origin::Chosen(choose) => {
                 let verdict = self.verify(&ready).await?;
                 accept_current(self, pass, &ready, &verdict).await?;
-                let keep = Room::keep(&description, &current.id, pass.token, &verdict);
-                let slot = pending_slot(pass, &description, keep.as_ref()).await?;
+                let slot =
+                    slot_for_chosen(self, pass, &description, (&current, &ready), &verdict).await?;
                 choose_and_store(choose, pass, &ready, slot, random).await
             }
             Origin::Issued(issue) => {
-                let Some(room) = Room::make_for_issued(self, pass, &current, &ready).await? else {
+                let Some(slot) = make_for_issued(self, pass, &current, &ready).await? else {
                     return Ok(StepReport::already_done());
                 };
-                mint_and_store(self, issue, pass, &ready, room).await
+                mint_and_store(self, issue, pass, &ready, slot).await
             }
         }
     }
@@ -110,16 +115,18 @@ impl<P: Provider> Rotator for P {
         let (old, new) = parse_pair::<P>(&current, &pending)?;
         bury_if_expired(self, pass, &new).await?;
         let Origin::Chosen(choose) = self.origin() else {
-            return Ok(StepReport::done(new.key_id(), Vec::new()));
+            return Ok(StepReport::done(new.key_id()));
         };
-        let retired = Room::make_for_chosen(self, pass, &current, &old, &new).await?;
+        make_for_chosen(self, pass, &current, &old, &new).await?;
         let fence = Fence {
             address: pass.store.address(pass.secret),
             pending: stamp(&pending),
             current: stamp(&current),
         };
-        choose.apply(&new, &fence).await?;
-        Ok(StepReport::done(new.key_id(), retired))
+        if let Some(replaced) = choose.apply(&new, &fence).await? {
+            pass.note_retired(replaced);
+        }
+        Ok(StepReport::done(new.key_id()))
     }
 
     async fn test(
@@ -131,7 +138,7 @@ impl<P: Provider> Rotator for P {
         let (_, new) = parse_pair::<P>(&current, &pending)?;
         bury_if_expired(self, pass, &new).await?;
         let reason = match self.verify(&new).await? {
-            Verdict::Accepted => return Ok(StepReport::done(new.key_id(), Vec::new())),
+            Verdict::Accepted => return Ok(StepReport::done(new.key_id())),
             Verdict::Refused { reason } => reason,
             Verdict::NoKey => "the document holds no key".into(),
         };
@@ -154,12 +161,8 @@ impl<P: Provider> Rotator for P {
         let ready = self
             .ready(&parsed, &pass.store.address(pass.secret))
             .await?;
-        if let Verdict::Refused { reason } = self.verify(&ready).await? {
-            return Err(RotationFailure::CurrentRefused {
-                key: ready.key_id(),
-                reason,
-            });
-        }
+        let verdict = self.verify(&ready).await?;
+        accept_current(self, pass, &ready, &verdict).await?;
         Ok(StepReport {
             result: StepResult::OnlyChecked,
             key: ready.key_id(),
@@ -167,8 +170,13 @@ impl<P: Provider> Rotator for P {
         })
     }
 
-    async fn inspect(&self, value: &SecretValue) -> Result<Inspection, ProviderError> {
+    async fn inspect(
+        &self,
+        value: &SecretValue,
+        current: &SecretValue,
+    ) -> Result<Inspection, ProviderError> {
         let secret = P::Secret::parse(value)?;
+        secret.same_target(&P::Secret::parse(current)?)?;
         let verdict = self.verify(&secret).await?;
         Ok(Inspection {
             key: secret.key_id(),
@@ -244,7 +252,7 @@ async fn choose_and_store<S: Credential>(
             error,
         })?;
     match put(pass, slot, &pending.render()).await {
-        Ok(()) => Ok(StepReport::done(pending.key_id(), Vec::new())),
+        Ok(()) => Ok(StepReport::done(pending.key_id())),
         // Another delivery won: its value is the rotation's. Ours was never known to anybody.
         Err(StoreError::Conflict { .. }) => still_in_flight(pass).await,
         Err(error) => Err(error.into()),
@@ -256,7 +264,7 @@ async fn mint_and_store<P: Provider>(
     issue: &dyn Issue<P::Secret>,
     pass: &Pass<'_>,
     current: &P::Secret,
-    room: Room,
+    slot: Slot,
 ) -> Result<StepReport, RotationFailure> {
     let label = KeyLabel {
         address: pass.store.address(pass.secret),
@@ -266,8 +274,8 @@ async fn mint_and_store<P: Provider>(
         Ok(minted) => minted,
         Err(error) => return Err(lost(provider, pass, current, error).await),
     };
-    let Err(error) = put(pass, room.slot, &minted.render()).await else {
-        return Ok(StepReport::done(minted.key_id(), room.retired));
+    let Err(error) = put(pass, slot, &minted.render()).await else {
+        return Ok(StepReport::done(minted.key_id()));
     };
     // Nobody but us knows this key: it dies before we return.
     if let Err(retiring) = provider.retire(Retiring::Secret(&minted)).await {
@@ -343,7 +351,14 @@ async fn bury<P: Provider>(
     pending: &P::Secret,
     reason: String,
 ) -> Result<RotationFailure, RotationFailure> {
-    provider.retire(Retiring::Secret(pending)).await?;
+    let how = provider.retire(Retiring::Secret(pending)).await?;
+    if let Some(key) = pending.key_id() {
+        pass.note_retired(RetiredKey {
+            key,
+            version: Some(pass.token.clone()),
+            how,
+        });
+    }
     pass.detach_pending().await?;
     Ok(RotationFailure::PendingDead {
         key: pending.key_id(),

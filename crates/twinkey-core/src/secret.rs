@@ -219,16 +219,24 @@ impl Description {
         self.versions.get(version).and_then(slot_among)
     }
 
-    /// Whether a key besides the current one may be live, which the next rotation would retire.
-    #[must_use]
+    /// Whether the next rotation would retire a key that consumers may still hold: one that an
+    /// earlier rotation left. What a person put before the first rotation is no such key.
     pub fn holds_previous(&self) -> bool {
         let current = self.holder(&Stage::Current);
         let pending = self.holder(&Stage::Pending);
-        self.versions.iter().any(|(id, stages)| {
-            Some(id) != current
-                && Some(id) != pending
-                && (stages.contains(&Stage::Previous) || slot_among(stages).is_some())
-        })
+        let rotated = self
+            .versions
+            .values()
+            .any(|stages| slot_among(stages).is_some());
+        let left = |stages: &BTreeSet<Stage>| {
+            stages.contains(&Stage::Previous) || slot_among(stages).is_some()
+        };
+        let other = |id: &crate::VersionId| Some(id) != current && Some(id) != pending;
+        rotated
+            && self
+                .versions
+                .iter()
+                .any(|(id, stages)| other(id) && left(stages))
     }
 }
 

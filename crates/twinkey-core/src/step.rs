@@ -86,11 +86,11 @@ pub enum StepResult {
 impl StepReport {
     /// The step did its work.
     #[must_use]
-    pub fn done(key: Option<KeyId>, retired: Vec<RetiredKey>) -> Self {
+    pub fn done(key: Option<KeyId>) -> Self {
         Self {
             result: StepResult::Done,
             key,
-            retired,
+            retired: Vec::new(),
         }
     }
 

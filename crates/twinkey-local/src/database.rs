@@ -10,6 +10,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, params};
 use twinkey_core::StoreError;
 
 use crate::OpenError;
+use crate::keyfile;
 use crate::vault::WrappedKey;
 
 /// `twky`, in the file's header.
@@ -38,15 +39,21 @@ const TABLES: &str = "
 /// Makes a new file and fills it in one transaction.
 pub(crate) fn create(path: &Path, key: &WrappedKey, root: &[u8]) -> Result<Connection, OpenError> {
     reserve(path)?;
-    fill(path, key, root).map_err(|error| {
+    let filled = fill(path, key, root).map_err(|error| {
         // It is ours and holds nothing yet.
         let _ = fs::remove_file(path);
-        sql(error).into()
-    })
+        OpenError::from(sql(error))
+    })?;
+    keyfile::sync_parent(path).map_err(|source| OpenError::File {
+        action: "creating",
+        path: path.to_owned(),
+        source,
+    })?;
+    Ok(filled)
 }
 
 fn fill(path: &Path, key: &WrappedKey, root: &[u8]) -> Result<Connection, rusqlite::Error> {
-    let connection = connect(path)?;
+    let connection = set_up(open_file(path)?)?;
     let transaction = connection.unchecked_transaction()?;
     transaction.pragma_update(None, "application_id", APPLICATION)?;
     transaction.pragma_update(None, "user_version", LAYOUT)?;
@@ -62,7 +69,8 @@ pub(crate) fn open(path: &Path) -> Result<Connection, OpenError> {
     if !path.exists() {
         return Err(OpenError::NoStore(path.to_owned()));
     }
-    let connection = connect(path).map_err(sql)?;
+    // Nothing is changed before it is known that the file is ours.
+    let connection = open_file(path).map_err(sql)?;
     let header = |name: &str| connection.pragma_query_value(None, name, |row| row.get::<_, i32>(0));
     let not_a_store = |reason: String| OpenError::NotAStore {
         path: path.to_owned(),
@@ -74,7 +82,7 @@ pub(crate) fn open(path: &Path) -> Result<Connection, OpenError> {
         ));
     }
     match header("user_version").map_err(sql)? {
-        LAYOUT => Ok(connection),
+        LAYOUT => set_up(connection).map_err(|error| sql(error).into()),
         layout => Err(not_a_store(format!(
             "its layout is {layout}, this version knows {LAYOUT}"
         ))),
@@ -112,13 +120,17 @@ fn reserve(path: &Path) -> Result<(), OpenError> {
 }
 
 /// WAL lets readers pass a writer; FULL means that what was answered survives a power cut.
-fn connect(path: &Path) -> Result<Connection, rusqlite::Error> {
+fn set_up(connection: Connection) -> Result<Connection, rusqlite::Error> {
+    connection.pragma_update(None, "journal_mode", "wal")?;
+    connection.pragma_update(None, "synchronous", "full")?;
+    Ok(connection)
+}
+
+fn open_file(path: &Path) -> Result<Connection, rusqlite::Error> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;
     connection.busy_timeout(PATIENCE)?;
     connection.pragma_update(None, "trusted_schema", false)?;
-    connection.pragma_update(None, "journal_mode", "wal")?;
-    connection.pragma_update(None, "synchronous", "full")?;
     Ok(connection)
 }
 
@@ -183,7 +195,7 @@ mod tests {
         let directory = tempfile::tempdir().expect("a directory");
         let path = directory.path().join("store");
         reserve(&path).expect("a new path");
-        let connection = connect(&path).expect("connected");
+        let connection = open_file(&path).and_then(set_up).expect("connected");
         let pragma = |name: &str| -> String {
             connection
                 .pragma_query_value(None, name, |row| row.get::<_, rusqlite::types::Value>(0))

@@ -44,13 +44,9 @@ pub(crate) fn close_leftover(
 }
 
 fn abandoned() -> Failure {
-    Failure {
-        error_type: "RotationAbandoned".into(),
-        message: "AWSPENDING was taken off its version before it was finished, by a value put by \
-                  hand or another rotation"
-            .into(),
-        hint: None,
-    }
+    let message = "AWSPENDING was taken off its version before it was finished, by a value put by \
+                   hand or another rotation";
+    Failure::new("RotationAbandoned", message, None)
 }
 
 /// The record of a rotation that begins, or goes on.

@@ -94,7 +94,7 @@ fn parse(text: &str) -> Result<Key, &'static str> {
 }
 
 /// Makes sure that a file's name is on disk too.
-fn sync_parent(path: &Path) -> io::Result<()> {
+pub(crate) fn sync_parent(path: &Path) -> io::Result<()> {
     let parent = path
         .parent()
         .filter(|parent| !parent.as_os_str().is_empty());

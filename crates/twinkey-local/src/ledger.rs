@@ -176,9 +176,7 @@ impl<'a> Ledger<'a> {
             })?;
             self.open_record(secret, &token, sealed)
         };
-        let mut records = rows.iter().map(open).collect::<Result<Vec<Record>, _>>()?;
-        records.sort_by_key(|record| record.started_at);
-        Ok(records)
+        rows.iter().map(open).collect()
     }
 
     pub(crate) fn save_record(&self, record: &Record) -> Result<(), StoreError> {

@@ -111,13 +111,25 @@ impl Scheduler {
             secret: secret.clone(),
             cause: Box::new(RotationFailure::Policy(error)),
         })?;
-        if policy.schedule.is_none() {
-            return Ok(None);
-        }
-        let due = self.service.due(secret).await?;
-        let (Some(slot), Some(at)) = (due.slot, due.at) else {
+        let Some(schedule) = policy.schedule else {
             return Ok(None);
         };
+        let due = self.service.due(secret).await?;
+        let (Some(mut slot), Some(mut at)) = (due.slot, due.at) else {
+            return Ok(None);
+        };
+        // The slot's own rotation is AWSCURRENT: somebody was quicker, or a clock was set back.
+        let token = VersionId::scheduled(&store.address(secret), slot);
+        if store
+            .describe(secret)
+            .await?
+            .carries(&token, &Stage::Current)
+        {
+            let Some(next) = schedule.next_after(slot) else {
+                return Ok(None);
+            };
+            (slot, at) = (next, next.max(at));
+        }
         if at > store.clock().now() {
             return Ok(None);
         }
@@ -137,8 +149,7 @@ impl Scheduler {
         loop {
             let token = VersionId::scheduled(&address, moment);
             let used_up = |version: &VersionSummary| {
-                let alive = [Stage::Current, Stage::Previous, Stage::Pending];
-                version.id == token && !alive.iter().any(|stage| version.stages.contains(stage))
+                version.id == token && !version.stages.contains(&Stage::Pending)
             };
             if !versions.iter().any(used_up) {
                 return Ok(token);

@@ -128,10 +128,11 @@ impl Service {
             None => self.default_overlap(secret).await?,
         };
         let schedule = policy.schedule.as_ref();
+        let now = self.store.clock().now();
         Ok(Due {
-            slot: schedule.and_then(|schedule| due_slot(schedule, &description)),
-            at: schedule.and_then(|schedule| due_at(schedule, &description, min_overlap)),
-            overlap_ends: overlap_ends(&description, min_overlap),
+            slot: schedule.and_then(|schedule| due_slot(schedule, &description, now)),
+            at: schedule.and_then(|schedule| due_at(schedule, &description, min_overlap, now)),
+            overlap_ends: overlap_ends(&description, min_overlap, now),
         })
     }
 
@@ -145,8 +146,8 @@ impl Service {
         let description = self.store.describe(secret).await?;
         let policy = policy(secret, &description)?;
         let default = self.default_overlap(secret).await?;
-        let ends = overlap_ends(&description, policy.min_overlap.unwrap_or(default));
         let now = self.store.clock().now();
+        let ends = overlap_ends(&description, policy.min_overlap.unwrap_or(default), now);
         match ends {
             Some(end) if end > now && !forced => Err(ServiceError::Overlap {
                 secret: secret.clone(),

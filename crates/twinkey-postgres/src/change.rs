@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use twinkey_core::{DocumentError, Fence};
+use twinkey_core::{DocumentError, Fence, KeyId, Retired, RetiredKey};
 
 use crate::document::PostgresSecret;
 use crate::error::PostgresError;
@@ -51,7 +51,7 @@ impl<'a> Change<'a> {
     pub(crate) async fn make_despite_collisions(
         &self,
         session: &Session,
-    ) -> Result<(), PostgresError> {
+    ) -> Result<Option<RetiredKey>, PostgresError> {
         let mut pause = FIRST_PAUSE;
         for _ in 1..ATTEMPTS {
             match self.make(session).await {
@@ -66,23 +66,24 @@ impl<'a> Change<'a> {
         self.make(session).await
     }
 
-    async fn make(&self, session: &Session) -> Result<(), PostgresError> {
+    async fn make(&self, session: &Session) -> Result<Option<RetiredKey>, PostgresError> {
         let begin = statement::begin([self.pending.username(), self.twin]);
         let locked = session.execute(&begin).await;
         locked.map_err(doing("waiting for the roles' turn"))?;
         let names = [self.pending.username(), self.twin, self.owner];
         let taken = Snapshot::take(session, self.twin, &names).await;
         let snapshot = taken.map_err(doing("looking at the roles"))?;
-        let sql = self.sql(&snapshot)?;
+        let (sql, replaced) = self.sql(&snapshot)?;
         let changed = session.execute(&sql).await;
-        changed.map_err(doing("changing the role"))
+        changed.map_err(doing("changing the role"))?;
+        Ok(replaced)
     }
 
-    /// What to do, by what the server says now.
-    fn sql(&self, snapshot: &Snapshot) -> Result<String, PostgresError> {
+    /// What to do, by what the server says now, and whose place the new key takes.
+    fn sql(&self, snapshot: &Snapshot) -> Result<(String, Option<RetiredKey>), PostgresError> {
         let role = self.pending.username();
         match Pairing::find(snapshot, self.twin, role, &self.fence.address)? {
-            Pairing::First => self.creation(snapshot),
+            Pairing::First => Ok((self.creation(snapshot)?, None)),
             Pairing::Marked(mark) => {
                 if let Some(later) = mark.later_than(role, &self.fence.pending) {
                     return Err(PostgresError::Superseded {
@@ -90,8 +91,15 @@ impl<'a> Change<'a> {
                         version: later.id.clone(),
                     });
                 }
+                let replaced = mark
+                    .other_than(role, &self.fence.pending)
+                    .map(|there| RetiredKey {
+                        key: KeyId::new(role),
+                        version: Some(there.id.clone()),
+                        how: Retired::Replaced,
+                    });
                 let mark = mark.advanced(role, self.fence);
-                Ok(statement::replace(role, &self.verifier, &mark))
+                Ok((statement::replace(role, &self.verifier, &mark), replaced))
             }
         }
     }

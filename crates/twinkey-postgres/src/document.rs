@@ -208,27 +208,36 @@ impl Credential for PostgresSecret {
         None
     }
 
+    fn same_target(&self, other: &Self) -> Result<(), DocumentError> {
+        all_hold(&[
+            ("host", self.address.host == other.address.host),
+            ("port", self.address.port == other.address.port),
+            ("dbname", self.database == other.database),
+            ("masterarn", self.admin == other.admin),
+            ("sslmode", self.tls == other.tls),
+        ])
+    }
+
     fn continues(&self, current: &Self) -> Result<(), DocumentError> {
-        let same = [
-            ("host", self.address.host == current.address.host),
-            ("port", self.address.port == current.address.port),
-            ("dbname", self.database == current.database),
-            ("masterarn", self.admin == current.admin),
-            ("sslmode", self.tls == current.tls),
+        self.same_target(current)?;
+        all_hold(&[
             ("twin", self.twin.as_ref() == Some(&current.username)),
             ("username", current.may_be_followed_by(&self.username)),
             (
                 "owner",
                 current.owner.is_none() || self.owner == current.owner,
             ),
-        ];
-        match same.iter().find(|(_, same)| !same) {
-            Some((field, _)) => Err(DocumentError::new(
-                *field,
-                "is not what follows from the current document",
-            )),
-            None => Ok(()),
-        }
+        ])
+    }
+}
+
+fn all_hold(fields: &[(&str, bool)]) -> Result<(), DocumentError> {
+    match fields.iter().find(|(_, holds)| !holds) {
+        Some((field, _)) => Err(DocumentError::new(
+            *field,
+            "is not what follows from the current document",
+        )),
+        None => Ok(()),
     }
 }
 

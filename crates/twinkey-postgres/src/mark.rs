@@ -65,13 +65,19 @@ impl Mark {
     /// The version in a role's place, if a later one than `stamp` is there: then whoever holds
     /// `stamp` was frozen while rotations passed. (P5)
     pub(crate) fn later_than(&self, role: &str, stamp: &VersionStamp) -> Option<&VersionStamp> {
+        // The store's times of one secret are strictly ordered; a tie is not ours.
+        self.other_than(role, stamp)
+            .filter(|there| there.created_at >= stamp.created_at)
+    }
+
+    /// The version in a role's place, unless it is this one.
+    pub(crate) fn other_than(&self, role: &str, stamp: &VersionStamp) -> Option<&VersionStamp> {
         let there = if role == self.twin {
             self.twin_key.as_ref()
         } else {
             self.original_key.as_ref()
         };
-        // The store's times of one secret are strictly ordered; a tie is not ours.
-        there.filter(|there| there.id != stamp.id && there.created_at >= stamp.created_at)
+        there.filter(|there| there.id != stamp.id)
     }
 
     /// The mark after a change of `role`. The other role's place only ever moves forward: a

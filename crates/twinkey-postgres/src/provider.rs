@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use tokio_postgres::error::SqlState;
 use twinkey_core::{
     Borrow, Choose, DocumentError, Fence, Listing, Origin, Provider, ProviderError, Random,
-    Retired, Retiring, SecretAddress, Verdict,
+    Retired, RetiredKey, Retiring, SecretAddress, Verdict,
 };
 
 use crate::admin;
@@ -119,12 +119,16 @@ impl PostgresProvider {
         Ok(Retired::Refused)
     }
 
-    async fn replace(&self, pending: &PostgresSecret, fence: &Fence) -> Result<(), PostgresError> {
+    async fn replace(
+        &self,
+        pending: &PostgresSecret,
+        fence: &Fence,
+    ) -> Result<Option<RetiredKey>, PostgresError> {
         let change = Change::new(pending, fence)?;
         let session = self.admin(pending).await?;
-        change.make_despite_collisions(&session).await?;
+        let replaced = change.make_despite_collisions(&session).await?;
         session.close().await;
-        Ok(())
+        Ok(replaced)
     }
 }
 
@@ -175,7 +179,11 @@ impl Choose<PostgresSecret> for PostgresProvider {
         current.successor(random)
     }
 
-    async fn apply(&self, pending: &PostgresSecret, fence: &Fence) -> Result<(), ProviderError> {
+    async fn apply(
+        &self,
+        pending: &PostgresSecret,
+        fence: &Fence,
+    ) -> Result<Option<RetiredKey>, ProviderError> {
         Ok(self.replace(pending, fence).await?)
     }
 }

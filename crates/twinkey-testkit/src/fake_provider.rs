@@ -7,7 +7,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 use twinkey_core::{
     Choose, Clock, Credential, DocumentError, ErrorKind, Fence, Issue, KeyId, KeyLabel, ListedKey,
-    Listing, Origin, Provider, ProviderError, Random, Retired, Retiring, SecretAddress,
+    Listing, Origin, Provider, ProviderError, Random, Retired, RetiredKey, Retiring, SecretAddress,
     SecretValue, Verdict,
 };
 
@@ -78,12 +78,20 @@ impl Credential for FakeSecret {
         self.expires_at
     }
 
+    fn same_target(&self, other: &Self) -> Result<(), DocumentError> {
+        if self.server == other.server {
+            return Ok(());
+        }
+        Err(DocumentError::new(
+            "server",
+            "differs from the current document's",
+        ))
+    }
+
     fn continues(&self, current: &Self) -> Result<(), DocumentError> {
-        if self.server != current.server {
-            return Err(DocumentError::new(
-                "server",
-                "differs from the current document's",
-            ));
+        self.same_target(current)?;
+        if self.value.is_some() && self.value == current.value {
+            return Err(DocumentError::new("value", "is the current document's"));
         }
         let password = current.account != SHARED_ACCOUNT;
         if password && self.account != twin(&current.account) {
@@ -240,7 +248,11 @@ impl Choose<FakeSecret> for FakeProvider {
         })
     }
 
-    async fn apply(&self, pending: &FakeSecret, fence: &Fence) -> Result<(), ProviderError> {
+    async fn apply(
+        &self,
+        pending: &FakeSecret,
+        fence: &Fence,
+    ) -> Result<Option<RetiredKey>, ProviderError> {
         let key = Key {
             account: pending.account.clone(),
             value: pending.value.clone().unwrap_or_default(),
@@ -255,11 +267,20 @@ impl Choose<FakeSecret> for FakeProvider {
         if !self.server.pass_fence(place, &fence.pending) {
             return Err(superseded());
         }
-        match self.kind {
+        let replaced = match self.kind {
             FakeKind::Password => self.server.replace(key),
-            _ => self.server.place(key),
-        }
-        Ok(())
+            _ => {
+                self.server.place(key);
+                None
+            }
+        };
+        let version = None;
+        let how = Retired::Replaced;
+        Ok(replaced.map(|value| RetiredKey {
+            key: KeyId::new(value),
+            version,
+            how,
+        }))
     }
 }
 

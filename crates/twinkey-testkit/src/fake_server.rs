@@ -76,12 +76,12 @@ impl FakeServer {
         self.lock().keys.retain(|key| key.value != value);
     }
 
-    /// Puts a key in the place of its account, atomically.
-    pub(crate) fn replace(&self, key: Key) {
-        self.lock()
-            .keys
-            .retain(|other| other.account != key.account);
+    /// Puts a key in the place of its account, atomically; returns the one that was there.
+    pub(crate) fn replace(&self, key: Key) -> Option<String> {
+        let there = |other: &mut Key| other.account == key.account && other.value != key.value;
+        let replaced = self.lock().keys.extract_if(.., there).next();
         self.place(key);
+        replaced.map(|key| key.value)
     }
 
     /// Adds a key beside the others; the same value again changes nothing.

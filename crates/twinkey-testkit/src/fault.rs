@@ -10,8 +10,8 @@ use async_trait::async_trait;
 use tokio::sync::Notify;
 use twinkey_core::{
     Choose, Description, DocumentError, ErrorKind, Fence, Issue, KeyLabel, Listing, Origin,
-    Provider, ProviderError, Random, Retired, Retiring, SecretAddress, SecretId, SecretValue,
-    Selector, Stage, Store, StoreError, Verdict, Version, VersionId,
+    Provider, ProviderError, Random, Retired, RetiredKey, Retiring, SecretAddress, SecretId,
+    SecretValue, Selector, Stage, Store, StoreError, Verdict, Version, VersionId,
 };
 
 /// What happens to one outside call.
@@ -372,7 +372,11 @@ impl<P: Provider> Choose<P::Secret> for FaultyProvider<P> {
         choose.choose(current, random)
     }
 
-    async fn apply(&self, pending: &P::Secret, fence: &Fence) -> Result<(), ProviderError> {
+    async fn apply(
+        &self,
+        pending: &P::Secret,
+        fence: &Fence,
+    ) -> Result<Option<RetiredKey>, ProviderError> {
         let Origin::Chosen(choose) = self.inner.origin() else {
             unreachable!("{OTHER_ORIGIN}")
         };

@@ -55,7 +55,7 @@ pub async fn crash_matrix<W: CrashWorld>(build: impl AsyncFn(Injector) -> W) -> 
     let mut points = 0;
     for point in points_of_a_calm_run(&build).await {
         let mut trial = Trial::begin(&build).await;
-        trial.strike(&point).await;
+        assert!(trial.strike(&point).await, "{point} was not reached");
         trial.finish(&point).await;
         points += 1;
     }

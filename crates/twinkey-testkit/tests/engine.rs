@@ -314,6 +314,150 @@ async fn a_current_key_that_died_does_not_block_its_own_renewal() {
 }
 
 #[tokio::test]
+async fn a_current_key_that_dies_twice_never_costs_the_last_one_that_works() {
+    for kind in [
+        FakeKind::KeyPair,
+        FakeKind::Token { listable: true },
+        FakeKind::Token { listable: false },
+    ] {
+        let scene = warm(kind).await;
+        let survivor = scene.key(&Stage::Previous).expect("a key");
+        for _ in 0..2 {
+            scene
+                .server
+                .break_by_hand(&scene.key(&Stage::Current).expect("a key"));
+            rotate(&scene).await;
+            assert!(scene.works(&Stage::Current), "{kind:?}");
+            assert!(
+                scene.server.accepts(&survivor),
+                "{kind:?}: the last key that worked was retired"
+            );
+        }
+        rotate(&scene).await;
+        assert_eq!(
+            (scene.server.live(), scene.server.most_live()),
+            (2, 2),
+            "{kind:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn p1_a_key_that_is_put_again_is_not_retired_under_its_older_version() {
+    for kind in [
+        FakeKind::KeyPair,
+        FakeKind::Token { listable: true },
+        FakeKind::Token { listable: false },
+    ] {
+        for stage in [Stage::Current, Stage::Previous] {
+            let scene = warm(kind).await;
+            let document = scene.document(&stage).expect("a document");
+            scene.put_by_hand(&document);
+            scene.judge_every_call(0);
+            rotate(&scene).await;
+            assert!(
+                scene.works(&Stage::Current) && scene.works(&Stage::Previous),
+                "{kind:?} {stage}"
+            );
+            assert_eq!(scene.server.live(), 2, "{kind:?} {stage}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn p7_a_death_is_told_even_if_the_step_fails_later() {
+    let scene = warm(FakeKind::Token { listable: false }).await;
+    let doomed = scene.key(&Stage::Previous).expect("a key");
+    let token = scene.begin();
+    scene.injector.refuse_every("mint");
+    let error = scene
+        .step(Step::CreateSecret, &token)
+        .await
+        .expect_err("the mint fails");
+    assert_eq!(error.retired.len(), 1);
+    assert_eq!(
+        (error.retired[0].key.as_str(), error.retired[0].how),
+        (doomed.as_str(), Retired::Refused)
+    );
+}
+
+#[tokio::test]
+async fn p7_a_key_replaced_in_its_place_is_told_as_replaced() {
+    let scene = warm(FakeKind::Password).await;
+    let doomed = scene.key(&Stage::Previous).expect("a key");
+    let reports = rotate(&scene).await;
+    assert_eq!(reports[1].retired.len(), 1);
+    assert_eq!(
+        (
+            reports[1].retired[0].key.as_str(),
+            reports[1].retired[0].how
+        ),
+        (doomed.as_str(), Retired::Replaced)
+    );
+}
+
+#[tokio::test]
+async fn p1_awscurrent_moved_by_hand_during_set_secret_is_not_overwritten() {
+    let scene = warm(FakeKind::Password).await;
+    let token = scene.begin();
+    scene
+        .step(Step::CreateSecret, &token)
+        .await
+        .expect("created");
+    let previous = scene.document(&Stage::Previous).expect("a document");
+    let apply = {
+        let calm = warm(FakeKind::Password).await;
+        let token = calm.begin();
+        calm.step(Step::CreateSecret, &token)
+            .await
+            .expect("created");
+        calm.injector.disarm();
+        calm.step(Step::SetSecret, &token).await.expect("set");
+        calm.injector
+            .calls()
+            .iter()
+            .rposition(|call| *call == "describe")
+            .expect("a last look")
+    };
+    scene.injector.freeze_at(apply);
+    let mut frozen = Box::pin(scene.step(Step::SetSecret, &token));
+    assert!(scene.injector.until_frozen(frozen.as_mut()).await);
+    scene.put_by_hand(&previous);
+    scene.injector.thaw();
+    frozen.await.expect_err("AWSCURRENT has moved");
+    assert!(scene.works(&Stage::Current));
+}
+
+#[tokio::test]
+async fn p9_two_values_put_by_hand_before_the_first_rotation_make_nobody_wait() {
+    let scene = scene(FakeKind::Password);
+    scene.store.untag(&scene.secret, MIN_OVERLAP_TAG);
+    scene.put_by_hand(&scene.document(&Stage::Current).expect("a document"));
+    rotate(&scene).await;
+    assert_eq!(scene.server.live(), 2);
+}
+
+#[tokio::test]
+async fn garbage_that_was_put_by_hand_and_corrected_blocks_nothing() {
+    for kind in FakeKind::ALL {
+        let scene = warm(kind).await;
+        let right = scene.document(&Stage::Current).expect("a document");
+        let id = VersionId::parse("9".repeat(32)).expect("32 characters");
+        scene
+            .store
+            .put_by_hand(&scene.secret, &id, &SecretValue::new("garbage".into()));
+        scene.put_by_hand(&right);
+        rotate(&scene).await;
+        rotate(&scene).await;
+        assert_eq!(
+            (scene.server.live(), scene.server.most_live()),
+            (2, 2),
+            "{kind:?}"
+        );
+    }
+}
+
+#[tokio::test]
 async fn an_expired_pending_key_is_buried_and_the_next_rotation_starts_afresh() {
     let scene = warm(FakeKind::Token { listable: false }).await;
     for step in [Step::SetSecret, Step::TestSecret] {
@@ -492,6 +636,8 @@ struct World {
     scene: Scene,
     token: VersionId,
     strays: usize,
+    /// Whether this rotation completes the pair: the first of a kind without a first key does not.
+    pairs_up: bool,
 }
 
 impl World {
@@ -503,10 +649,12 @@ impl World {
         }
         let token = scene.begin();
         scene.judge_every_call(0);
+        let pairs_up = rotations > 0 || !matches!(kind, FakeKind::Token { .. });
         Self {
             scene,
             token,
             strays: 0,
+            pairs_up,
         }
     }
 }
@@ -541,6 +689,10 @@ impl CrashWorld for World {
             self.scene.server.most_live() <= 2 + self.strays,
             "P2 at {point}"
         );
+        if self.pairs_up {
+            assert!(self.scene.works(&Stage::Previous), "P3 at {point}");
+            assert_eq!(self.scene.server.live(), 2 + self.strays, "P3 at {point}");
+        }
         rotate(&self.scene).await;
         assert!(
             self.scene.works(&Stage::Current) && self.scene.works(&Stage::Previous),

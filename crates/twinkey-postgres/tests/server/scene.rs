@@ -192,7 +192,7 @@ impl Scene {
         pending: &Stored,
     ) -> Result<(), ProviderError> {
         let fence = self.fence(current, pending);
-        self.provider.apply(&pending.secret, &fence).await
+        self.provider.apply(&pending.secret, &fence).await.map(drop)
     }
 
     /// All four steps; the result is current.
