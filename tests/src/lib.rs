@@ -3,9 +3,12 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::sync::Arc;
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use twinkey_core::{SecretId, Selector, Store, SystemClock};
+use twinkey_local::LocalStore;
 use twinkey_test_postgres::{Cluster, Options, SUPERUSER};
 
 /// The password that a person gave the application's role.
@@ -167,6 +170,26 @@ impl Place<'_> {
             .stdin(stdin)
             .output()
             .expect("the program starts")
+    }
+
+    /// How many of all passwords ever stored for a secret are live, by logging in with each.
+    pub async fn live(&self, name: &str) -> usize {
+        let key = self.store.with_extension("key");
+        let store = LocalStore::open(&self.store, &key, Arc::new(SystemClock)).expect("opened");
+        let secret = SecretId::new(name);
+        let mut live = 0;
+        for version in store.versions(&secret).await.expect("versions") {
+            if version.has_value {
+                let read = store
+                    .read(&secret, &Selector::Version(version.id))
+                    .await
+                    .expect("a value");
+                let document: Value =
+                    serde_json::from_str(read.value.expose()).expect("a document");
+                live += usize::from(self.site.accepts(&document).await);
+            }
+        }
+        live
     }
 
     /// The document under a label.

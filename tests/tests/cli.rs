@@ -214,6 +214,62 @@ async fn an_error_is_a_sentence_a_hint_and_a_stable_name_and_json_on_request() {
 }
 
 #[tokio::test]
+async fn p11_a_truncated_document_does_not_take_the_place_of_one_that_rotates() {
+    let site = site_with_app().await;
+    let place = with_app(&site, "truncated", &[]);
+    let before = place.get("app", "AWSCURRENT");
+    let whole = site.document("app", FIRST_PASSWORD).to_string();
+    for wrong in [&whole[..60], "", "{}", r#"{"engine":"postgresql"}"#] {
+        let output = place.try_put("app", wrong, &[]);
+        let said = text(&output.stderr);
+        assert!(
+            !output.status.success() && said.contains("hint: "),
+            "{wrong}: {said}"
+        );
+        assert_eq!(place.get("app", "AWSCURRENT"), before);
+    }
+    let scheduled = place.try_put("new", "{}", &["--tag", "twinkey:schedule=rate(1 day)"]);
+    assert!(!scheduled.status.success());
+    assert!(!place.succeed(&["list"]).contains("new"));
+}
+
+#[tokio::test]
+async fn p7_the_record_names_the_version_whose_password_was_replaced() {
+    let site = site_with_app().await;
+    let place = with_app(&site, "replaced", &["--tag", "twinkey:min-overlap=0s"]);
+    let first = place.json(&["rotate", "app"]);
+    assert_eq!(
+        first["record"]["steps"][1]["retired"],
+        Value::Null,
+        "a first rotation retires nothing"
+    );
+    let original = place.json(&["status", "app"])[0]["keys"][1]["version"].clone();
+    let second = place.json(&["rotate", "app"]);
+    let retired = &second["record"]["steps"][1]["retired"][0];
+    assert_eq!(
+        (&retired["how"], &retired["version"]),
+        (&json!("replaced"), &original)
+    );
+    assert_eq!(retired["key"], "app");
+}
+
+#[tokio::test]
+async fn p10_status_sends_no_password_to_a_server_that_current_does_not_name() {
+    let site = site_with_app().await;
+    let place = with_app(&site, "elsewhere", &[]);
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut elsewhere = site.document("app", FIRST_PASSWORD);
+    elsewhere["port"] = listener.local_addr().unwrap().port().into();
+    place.put("app", &elsewhere, &[]);
+    place.put("app", &site.document("app", FIRST_PASSWORD), &[]);
+    let status = place.json(&["status", "app"]);
+    let keys = status[0]["keys"].as_array().unwrap();
+    assert_eq!((keys.len(), &keys[1]["life"]), (2, &json!("unknown")));
+    listener.set_nonblocking(true).unwrap();
+    assert!(listener.accept().is_err(), "somebody connected");
+}
+
+#[tokio::test]
 async fn a_store_is_made_once_and_opened_only_with_its_own_key_file() {
     let site = Site::default();
     let place = site.place("once");

@@ -12,15 +12,13 @@ use serde_json::Value;
 use tempfile::TempDir;
 use twinkey_core::{
     Borrow, DocumentError, Engine, Kinds, MIN_OVERLAP_TAG, RotationError, Rotator, SecretId,
-    SecretValue, Selector, Stage, Step, StepReport, StepRequest, Store, StoreError, SystemClock,
-    VersionId,
+    SecretValue, Selector, Stage, Step, StepReport, StepRequest, Store, SystemClock, VersionId,
 };
 use twinkey_local::{Lease, LocalStore};
 use twinkey_postgres::{PostgresProvider, Settings};
 use twinkey_test_postgres::SUPERUSER;
 use twinkey_testkit::{
-    CrashPoint, CrashWorld, FaultyProvider, FaultyStore, Injector, StoreUnderTest, crash_matrix,
-    store_contract,
+    CrashPoint, CrashWorld, FaultyProvider, FaultyStore, Injector, crash_matrix,
 };
 use twinkey_tests::{FIRST_PASSWORD, Site};
 
@@ -268,35 +266,4 @@ async fn frozen_at(site: &Site, call: usize) {
     // And the next rotation is not held up by what the late one left.
     world.rotate().await;
     assert_eq!(world.live().await, 2, "call {call}");
-}
-
-#[tokio::test]
-async fn the_embedded_store_keeps_the_store_contract() {
-    struct Embedded(
-        LocalStore,
-        #[expect(dead_code, reason = "removed when dropped")] TempDir,
-    );
-    impl StoreUnderTest for Embedded {
-        fn store(&self) -> &dyn Store {
-            &self.0
-        }
-        async fn put_by_hand(&self, secret: &SecretId, version: &VersionId, value: &SecretValue) {
-            self.0
-                .put_value(secret, version, value, &BTreeMap::new())
-                .await
-                .expect("put");
-        }
-        async fn begin(&self, secret: &SecretId, token: &VersionId) -> Result<(), StoreError> {
-            let lease = Lease::new(chrono::Utc::now(), TimeDelta::seconds(10));
-            self.0.begin_rotation(secret, token, None, &lease).await
-        }
-    }
-    store_contract(async || {
-        let home = tempfile::tempdir().expect("a directory");
-        let path = |name: &str| home.path().join(name);
-        let store = LocalStore::init(&path("a.db"), &path("a.key"), Arc::new(SystemClock))
-            .expect("a store");
-        Embedded(store, home)
-    })
-    .await;
 }

@@ -2,6 +2,7 @@
 
 mod arguments;
 mod keys;
+mod list;
 mod place;
 mod present;
 mod problem;
@@ -41,7 +42,7 @@ async fn execute(arguments: &Arguments) -> Result<(), Problem> {
         Command::Tag(tag) => secrets::tag(&opened, tag).await,
         Command::Untag(untag) => secrets::untag(&opened, untag).await,
         Command::Get(get) => secrets::get(&opened, get).await,
-        Command::List(output) => secrets::list(&opened, output.json).await,
+        Command::List(output) => list::list(&opened, output.json).await,
         Command::Rotate(rotate) => rotate::rotate(&opened, rotate).await,
         Command::Status(status) => status::status(&opened, status).await,
         Command::Run => run::run(&opened).await,

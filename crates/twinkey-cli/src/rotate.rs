@@ -18,6 +18,7 @@ use crate::problem::Problem;
 struct View {
     record: Record,
     joined: bool,
+    resumed: bool,
     keys: Vec<KeyView>,
     live: usize,
 }
@@ -34,11 +35,16 @@ pub(crate) async fn rotate(opened: &Opened, rotate: &Rotate) -> Result<(), Probl
     let result = service.rotate(&secret, ask, &progress).await;
     progress.bar.finish_and_clear();
     let rotation = result?;
-    let keys = look(opened, &secret).await?;
+    // The rotation has come about, whatever can be said of the keys now.
+    let keys = look(opened, &secret).await.unwrap_or_else(|problem| {
+        problem.show(false);
+        Vec::new()
+    });
     let live = keys.iter().filter(|key| key.is_live()).count();
     let view = View {
         record: rotation.record,
         joined: rotation.joined,
+        resumed: rotation.resumed,
         keys,
         live,
     };

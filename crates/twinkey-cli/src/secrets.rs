@@ -1,4 +1,4 @@
-//! init, put, tag, untag, get, list: what a person does with secrets.
+//! init, put, tag, untag, get: what a person does with secrets.
 
 use std::collections::BTreeMap;
 use std::io::Read;
@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 use twinkey_core::{
-    SCHEDULE_TAG, SecretId, SecretValue, Selector, Stage, Store, SystemClock, VersionId,
+    SCHEDULE_TAG, SecretId, SecretValue, Selector, Stage, Store, StoreError, SystemClock, VersionId,
 };
 use twinkey_local::LocalStore;
 
@@ -38,9 +38,9 @@ pub(crate) fn init(place: &Place) -> Result<(), Problem> {
 pub(crate) async fn put(opened: &Opened, put: &Put) -> Result<(), Problem> {
     let value = read_document(&put.from_file)?;
     let secret = SecretId::new(&put.name);
-    check_document(opened, &value)?;
+    let tags: BTreeMap<String, String> = put.tags.iter().cloned().collect();
+    check_document(opened, &secret, &value, &tags).await?;
     let id = VersionId::random(&mut rand::rng());
-    let tags = put.tags.iter().cloned().collect();
     opened.store.put_value(&secret, &id, &value, &tags).await?;
     eprintln!("{secret}: version {id} is AWSCURRENT");
     Ok(())
@@ -64,14 +64,33 @@ fn read_document(path: &Path) -> Result<SecretValue, Problem> {
     Ok(SecretValue::new(text))
 }
 
-/// A document of a kind that twinkey rotates must be one that it can rotate; anything else is stored as it is.
-fn check_document(opened: &Opened, value: &SecretValue) -> Result<(), Problem> {
-    match opened.kinds.open(value) {
-        Ok(rotator) => rotator.parse(value).map(drop).map_err(Problem::from),
-        Err(unknown) => {
-            eprintln!("note: {unknown}; it is stored as it is and will not be rotated");
-            Ok(())
-        }
+/// A document of a kind that twinkey rotates must be one that it can rotate. Anything else is
+/// stored as it is, but not where a key that rotates would be lost.
+async fn check_document(
+    opened: &Opened,
+    secret: &SecretId,
+    value: &SecretValue,
+    tags: &BTreeMap<String, String>,
+) -> Result<(), Problem> {
+    let unknown = match opened.kinds.open(value) {
+        Ok(rotator) => return rotator.parse(value).map(drop).map_err(Problem::from),
+        Err(unknown) => unknown,
+    };
+    if tags.contains_key(SCHEDULE_TAG) || rotates(opened, secret).await? {
+        return Err(Problem::from(unknown).with_hint(format!(
+            "{secret} rotates: correct the document, or store this one under another name"
+        )));
+    }
+    eprintln!("note: {unknown}; it is stored as it is and will not be rotated");
+    Ok(())
+}
+
+async fn rotates(opened: &Opened, secret: &SecretId) -> Result<bool, Problem> {
+    let current = Selector::Stage(Stage::Current);
+    match opened.store.read(secret, &current).await {
+        Ok(version) => Ok(opened.kinds.open(&version.value).is_ok()),
+        Err(StoreError::NoSecret(_) | StoreError::NoVersion { .. }) => Ok(false),
+        Err(error) => Err(error.into()),
     }
 }
 
@@ -120,43 +139,4 @@ fn field(value: &SecretValue, name: &str) -> Result<String, Problem> {
             format!("the document has no field {name}"),
         )),
     }
-}
-
-pub(crate) async fn list(opened: &Opened, json: bool) -> Result<(), Problem> {
-    let secrets = opened.store.list().await?;
-    if json {
-        let listed: Vec<Value> = secrets
-            .iter()
-            .map(|entry| {
-                serde_json::json!({
-                    "secret": entry.secret,
-                    "tags": entry.description.tags,
-                    "current_since": entry.description.current_since,
-                })
-            })
-            .collect();
-        present::json(&listed);
-        return Ok(());
-    }
-    let now = opened.clock.now();
-    let mut rows = vec![vec![
-        "SECRET".into(),
-        "SCHEDULE".into(),
-        "CURRENT SINCE".into(),
-    ]];
-    rows.extend(secrets.iter().map(|entry| {
-        let schedule = entry
-            .description
-            .tags
-            .get(SCHEDULE_TAG)
-            .cloned()
-            .unwrap_or_else(|| "-".into());
-        let since = entry
-            .description
-            .current_since
-            .map_or_else(|| "-".into(), |since| present::ago(since, now));
-        vec![entry.secret.to_string(), schedule, since]
-    }));
-    present::table(&rows);
-    Ok(())
 }

@@ -121,6 +121,15 @@ fn notes(description: &Description, keys: &[KeyView]) -> Vec<String> {
                 .into(),
         );
     }
+    let live = keys.iter().filter(|key| key.is_live()).count();
+    let asked = keys
+        .iter()
+        .all(|key| !matches!(key.life, Life::Unknown { .. }));
+    if rotated && asked && live != 2 {
+        notes.push(format!(
+            "{live} keys are live instead of two, until the next rotation"
+        ));
+    }
     let dead = |key: &&KeyView| matches!(key.life, Life::Dead { .. });
     if keys
         .iter()

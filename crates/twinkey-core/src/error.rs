@@ -193,6 +193,16 @@ impl RotationFailure {
                  twinkey put NAME --from-file -"
                     .into(),
             ),
+            Self::PendingRefused { .. } => Some(
+                "mend what the reason names, then: twinkey rotate NAME; it goes on with the same key".into(),
+            ),
+            Self::Document { whose, .. } if *whose == "pending" => Some(
+                "end this rotation by putting the current document again: \
+                 twinkey get NAME | twinkey put NAME --from-file -"
+                    .into(),
+            ),
+            Self::Document { .. } => Some("correct the field and put the document again".into()),
+            Self::OutOfOrder(_) => Some("look where it stands: twinkey status NAME".into()),
             _ => None,
         }
     }

@@ -142,14 +142,19 @@ fn cron(inner: &str) -> Result<Cron, String> {
         day_of_week,
         "0123456789*,-/?#ABCDEFGHIJKLMNOPQRSTUVWXYZ",
     )?;
-    CronParser::builder()
+    let cron = CronParser::builder()
         .seconds(Seconds::Required)
         .year(Year::Required)
         .alternative_weekdays(true)
         .sloppy_ranges(true)
         .build()
         .parse(&format!("0 {inner}"))
-        .map_err(|error| error.to_string())
+        .map_err(|error| error.to_string())?;
+    // From any moment: a leap day is the rarest date there is.
+    match cron.find_next_occurrence(&DateTime::UNIX_EPOCH, false) {
+        Ok(_) => Ok(cron),
+        Err(_) => Err("there is no such day".into()),
+    }
 }
 
 fn only(field: &str, text: &str, allowed: &str) -> Result<(), String> {
@@ -228,6 +233,7 @@ mod tests {
             ("cron(0 8 15W * ? *)", "'W'"),
             ("cron(0 8 1 * ?)", "six fields"),
             ("cron(0 25 1 * ? *)", ""),
+            ("cron(0 0 31 2 ? *)", "no such day"),
             ("rate(0 minutes)", "above zero"),
             ("rate(1001 days)", "1000 days"),
             ("rate(1 week)", "minutes, hours or days"),

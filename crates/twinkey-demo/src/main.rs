@@ -170,7 +170,9 @@ fn schedule(
     const TICK: Duration = Duration::from_millis(20);
     let service = Service::new(stage.store.clone(), Arc::clone(&stage.kinds));
     let watch: Arc<Tally> = Arc::clone(tally);
-    let scheduler = Scheduler::new(service, TICK, |_| {}).with_watch(watch);
+    let told = Arc::clone(tally);
+    let scheduler =
+        Scheduler::new(service, TICK, move |event| told.note_event(event)).with_watch(watch);
     let ended = async move {
         let _ = ended.wait_for(|ended| *ended).await;
     };

@@ -7,7 +7,7 @@ use std::time::Instant;
 use async_trait::async_trait;
 use serde::Deserialize;
 use twinkey_core::{SecretId, Selector, Stage, Step, StepOutcome, StepRecord, Store, VersionId};
-use twinkey_local::{LocalStore, Watch};
+use twinkey_local::{Event, LocalStore, Watch};
 use twinkey_test_postgres::Cluster;
 
 /// Counts before and after every step, and remembers.
@@ -84,6 +84,16 @@ impl Tally {
     /// A copy of what has been seen.
     pub(crate) fn seen(&self) -> Seen {
         self.lock().clone()
+    }
+
+    /// Whatever keeps the scheduler from rotating ends the demo.
+    pub(crate) fn note_event(&self, event: &Event) {
+        match event {
+            Event::Rotated(_) => {}
+            Event::Failed { error, .. } | Event::Problem { error, .. } => {
+                self.lock().failure = Some(error.to_string());
+            }
+        }
     }
 
     /// Counts while no rotation is in flight, and takes what is AWSCURRENT for published.
