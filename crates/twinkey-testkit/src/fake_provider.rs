@@ -267,12 +267,11 @@ impl Choose<FakeSecret> for FakeProvider {
         if !self.server.pass_fence(place, &fence.pending) {
             return Err(superseded());
         }
-        let replaced = match self.kind {
-            FakeKind::Password => self.server.replace(key),
-            _ => {
-                self.server.place(key);
-                None
-            }
+        let replaced = if self.kind == FakeKind::Password {
+            self.server.replace(key)
+        } else {
+            self.server.place(key);
+            None
         };
         let version = None;
         let how = Retired::Replaced;
