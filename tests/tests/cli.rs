@@ -270,6 +270,73 @@ async fn p10_status_sends_no_password_to_a_server_that_current_does_not_name() {
 }
 
 #[tokio::test]
+async fn p1_a_value_put_while_set_secret_waits_for_its_lock_is_not_overwritten() {
+    let site = site_with_app().await;
+    let place = with_app(&site, "put", &["--tag", "twinkey:min-overlap=0s"]);
+    place.succeed(&["rotate", "app"]);
+    place.succeed(&["rotate", "app"]);
+    // A person holds the lock of the pair, so that setSecret waits right before its last look.
+    let person = site.cluster.superuser("postgres").await.unwrap();
+    let lock = "SELECT pg_advisory_lock(hashtextextended('twinkey:app_clone', 0))";
+    person.batch_execute(lock).await.unwrap();
+    let mut command = place.command(&["rotate", "app"]);
+    let child = command
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let waiting = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted";
+    while person
+        .query_one(waiting, &[])
+        .await
+        .unwrap()
+        .get::<_, i64>(0)
+        == 0
+    {}
+    person
+        .batch_execute("ALTER ROLE app_clone PASSWORD 'TEST-by-hand'")
+        .await
+        .unwrap();
+    let mut by_hand = place.get("app", "AWSPREVIOUS");
+    by_hand["password"] = json!("TEST-by-hand");
+    place.put("app", &by_hand, &[]);
+    person
+        .batch_execute("SELECT pg_advisory_unlock_all()")
+        .await
+        .unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert!(!output.status.success());
+    assert!(
+        site.accepts(&place.get("app", "AWSCURRENT")).await,
+        "{}",
+        text(&output.stderr)
+    );
+    place.succeed(&["rotate", "app"]);
+    assert_eq!(place.live("app").await, 2);
+}
+
+#[tokio::test]
+async fn p1_an_old_copy_of_the_store_does_not_overwrite_what_the_newer_one_publishes() {
+    let site = site_with_app().await;
+    let place = with_app(&site, "newer", &["--tag", "twinkey:min-overlap=0s"]);
+    place.succeed(&["rotate", "app"]);
+    let copy = place.store.with_file_name("copy.db");
+    std::fs::copy(&place.store, &copy).unwrap();
+    std::fs::copy(
+        place.store.with_extension("key"),
+        copy.with_extension("key"),
+    )
+    .unwrap();
+    place.succeed(&["rotate", "app"]);
+    let said = place.fail(&["--store", copy.to_str().unwrap(), "rotate", "app"]);
+    assert!(
+        said.contains("[StaleStore]") && said.contains("hint: "),
+        "{said}"
+    );
+    assert!(site.accepts(&place.get("app", "AWSCURRENT")).await);
+    assert!(site.accepts(&place.get("app", "AWSPREVIOUS")).await);
+}
+
+#[tokio::test]
 async fn a_store_is_made_once_and_opened_only_with_its_own_key_file() {
     let site = Site::default();
     let place = site.place("once");

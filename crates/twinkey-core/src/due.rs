@@ -23,7 +23,8 @@ pub fn overlap_ends(
     now: DateTime<Utc>,
 ) -> Option<DateTime<Utc>> {
     let since = believable(description, now)?;
-    description.holds_previous().then(|| since + min_overlap)
+    let waits = description.holds_previous() && min_overlap > TimeDelta::zero();
+    waits.then(|| since + min_overlap)
 }
 
 /// The due slot after AWSCURRENT last moved: what a scheduled rotation's token is derived from.

@@ -5,6 +5,7 @@ mod due;
 mod engine;
 mod error;
 mod guard;
+mod last_look;
 pub mod policy;
 mod provider;
 mod record;
@@ -22,8 +23,8 @@ pub use engine::{Engine, Kinds, Pass};
 pub use error::{DocumentError, ErrorKind, ProviderError, RotationError, RotationFailure};
 pub use policy::{MIN_OVERLAP_TAG, Policy, PolicyError, SCHEDULE_TAG};
 pub use provider::{
-    Choose, Credential, Fence, Issue, KeyId, KeyLabel, ListedKey, Listing, Origin, Provider,
-    Retired, Retiring, Verdict, VersionStamp,
+    Choose, Credential, Fence, Issue, KeyId, KeyLabel, LastLook, ListedKey, Listing, Origin,
+    Provider, Retired, Retiring, Verdict, VersionStamp,
 };
 pub use record::{Failure, Outcome, Record, RetiredKey, StepOutcome, StepRecord};
 pub use rotator::{Inspection, Rotator};
@@ -32,6 +33,19 @@ pub use secret::{Description, SecretAddress, SecretId, SecretValue, Slot, Stage,
 pub use step::{Step, StepReport, StepRequest, StepResult};
 pub use store::{Borrow, Selector, Store, StoreError};
 pub use version_id::{InvalidVersionId, Trigger, VersionId};
+
+/// A text with its control characters escaped, as it may appear in a log or on a terminal.
+pub fn escape_control(text: &str) -> String {
+    text.chars()
+        .fold(String::with_capacity(text.len()), |mut shown, character| {
+            if character.is_control() {
+                shown.extend(character.escape_default());
+            } else {
+                shown.push(character);
+            }
+            shown
+        })
+}
 
 /// The source of randomness, handed in so that tests can repeat a run.
 pub type Random = dyn rand::CryptoRng + Send;

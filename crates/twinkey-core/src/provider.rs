@@ -17,9 +17,10 @@ use crate::{
 pub struct KeyId(String);
 
 impl KeyId {
-    /// Takes a name that is not secret.
+    /// Takes a name that is not secret. Control characters are shown escaped: a name must not be
+    /// able to forge a line in a log.
     pub fn new(id: impl Into<String>) -> Self {
-        Self(id.into())
+        Self(crate::escape_control(&id.into()))
     }
 
     /// The id as it appears in logs.
@@ -118,8 +119,14 @@ pub trait Choose<S>: Send + Sync {
 
     /// Makes the server accept `pending`. Repeatable: the same pending, the same end state.
     /// Fenced at the server: [`crate::ErrorKind::Conflict`] if a later rotation has passed.
+    /// Takes `last_look` right before the change, under the server's lock if it has one.
     /// Returns the key that it replaced in its place, if this delivery did that.
-    async fn apply(&self, pending: &S, fence: &Fence) -> Result<Option<RetiredKey>, ProviderError>;
+    async fn apply(
+        &self,
+        pending: &S,
+        fence: &Fence,
+        last_look: &dyn LastLook,
+    ) -> Result<Option<RetiredKey>, ProviderError>;
 }
 
 /// A key whose value the server picks.
@@ -149,6 +156,16 @@ pub struct Fence {
     pub pending: VersionStamp,
     /// The current key's version.
     pub current: VersionStamp,
+}
+
+/// The last look at the store before a change at the server. It is taken as late as can be: what a
+/// person does to the labels while a connection is made or a lock awaited must be seen. (P1)
+#[async_trait]
+pub trait LastLook: Send + Sync {
+    /// [`crate::ErrorKind::Conflict`] unless the rotation is still in flight, AWSCURRENT is where it
+    /// was, and `replaced`, the key that is about to be replaced in its place, is none that a later
+    /// rotation than any in this store has made. Read-only.
+    async fn take(&self, replaced: Option<&VersionStamp>) -> Result<(), ProviderError>;
 }
 
 /// Which version, and when its value was stored.

@@ -44,20 +44,10 @@ pub(crate) async fn make_for_chosen<P: Provider>(
     let listing = provider.list(old, &pass.store.address(pass.secret)).await?;
     let verdict = provider.verify(old).await?;
     if let Listing::FixedSlots = listing {
-        accept_current(provider, pass, old, &verdict).await?;
+        return accept_current(provider, pass, old, &verdict).await;
     }
-    // The last look before the change: the place that is about to be overwritten must not have
-    // become AWSCURRENT's meanwhile, by somebody's hand.
     let description = pass.store.describe(pass.secret).await?;
     position(&description, pass.token)?;
-    if description.holder(&Stage::Current) != Some(&current.id) {
-        return Err(RotationFailure::OutOfOrder(
-            "AWSCURRENT has moved during this step".into(),
-        ));
-    }
-    if let Listing::FixedSlots = listing {
-        return Ok(());
-    }
     let keys = LabelledKeys::read(provider, pass, &description, current, old).await?;
     let keep = keys.keep(&verdict).await?;
     keys.retire_all_but(keep.as_ref(), new.key_id(), &listing)

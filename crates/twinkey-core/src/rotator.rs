@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
 
+use crate::last_look::StoreLook;
 use crate::room::{make_for_chosen, make_for_issued, slot_for_chosen};
 use crate::{
     Choose, Credential, Description, DocumentError, Fence, Issue, KeyId, KeyLabel, Listing, Origin,
@@ -123,7 +124,11 @@ impl<P: Provider> Rotator for P {
             pending: stamp(&pending),
             current: stamp(&current),
         };
-        if let Some(replaced) = choose.apply(&new, &fence).await? {
+        let last_look = StoreLook {
+            pass,
+            current: fence.current.clone(),
+        };
+        if let Some(replaced) = choose.apply(&new, &fence, &last_look).await? {
             pass.note_retired(replaced);
         }
         Ok(StepReport::done(new.key_id()))

@@ -8,7 +8,8 @@ use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_postgres::tls::{ChannelBinding, TlsStream};
 
-/// Longer messages have no place before the end of an authentication.
+/// Longer messages have no place before the end of a login. The driver makes room for what a
+/// message says it has, up to 2 GiB, before any of it has arrived.
 const LONGEST: usize = 64 * 1024;
 /// The client computes as many rounds as the server says, and cannot be interrupted meanwhile.
 const MOST_ITERATIONS: u64 = 1_000_000;
@@ -43,28 +44,33 @@ impl<S> Guard<S> {
             screening: Some(Screening {
                 over_tls,
                 earned: false,
+                admitted: false,
                 unread: Vec::new(),
             }),
         }
     }
 }
 
-/// The state of one authentication.
+/// The state of one login.
 struct Screening {
     over_tls: bool,
     /// Whether the server has made us show the password, in a way that we allow.
     earned: bool,
+    /// Whether the server has let us in; it still tells its settings.
+    admitted: bool,
     unread: Vec<u8>,
 }
 
 /// Message formats: <https://www.postgresql.org/docs/current/protocol-message-formats.html>
 impl Screening {
-    /// Takes what has arrived; `true` once the authentication is over.
+    /// Takes what has arrived; `true` once the login is complete: the server waits for a query.
     fn feed(&mut self, bytes: &[u8]) -> Result<bool, Refusal> {
         self.unread.extend_from_slice(bytes);
         while let Some(message) = self.next_message()? {
-            if message[0] == b'R' && self.judge(&message[5..])? {
-                return Ok(true);
+            match message[0] {
+                b'R' => self.judge(&message[5..])?,
+                b'Z' if self.admitted => return Ok(true),
+                _ => {}
             }
         }
         Ok(false)
@@ -87,10 +93,10 @@ impl Screening {
         Ok(Some(std::mem::replace(&mut self.unread, rest)))
     }
 
-    fn judge(&mut self, body: &[u8]) -> Result<bool, Refusal> {
+    fn judge(&mut self, body: &[u8]) -> Result<(), Refusal> {
         let (code, rest) = body.split_first_chunk().ok_or(Refusal::Malformed)?;
         match u32::from_be_bytes(*code) {
-            0 if self.earned => return Ok(true),
+            0 if self.earned => self.admitted = true,
             0 => return Err(Refusal::Trust),
             2 => return Err(Refusal::Method("Kerberos")),
             3 => return Err(Refusal::Cleartext),
@@ -106,7 +112,7 @@ impl Screening {
             12 => self.earned = true,
             _ => return Err(Refusal::Method("an unknown method")),
         }
-        Ok(false)
+        Ok(())
     }
 }
 
@@ -176,6 +182,8 @@ impl<S: TlsStream + Unpin> TlsStream for Guard<S> {
 mod tests {
     use super::*;
 
+    const READY: &[u8] = b"Z\0\0\0\x05I";
+
     fn message(code: u32, rest: &[u8]) -> Vec<u8> {
         let length = u32::try_from(rest.len() + 8).expect("short");
         let mut bytes = vec![b'R'];
@@ -189,6 +197,7 @@ mod tests {
         let mut screening = Screening {
             over_tls,
             earned: false,
+            admitted: false,
             unread: Vec::new(),
         };
         let mut over = false;
@@ -206,6 +215,7 @@ mod tests {
             message(11, b"r=x,s=eA==,i=4096"),
             message(12, b"v=eA=="),
             message(0, b""),
+            READY.to_vec(),
         ];
         assert_eq!(screen(true, &exchange), Ok(true));
         assert_eq!(screen(false, &exchange), Ok(true));
@@ -213,7 +223,7 @@ mod tests {
 
     #[test]
     fn md5_passes_over_tls_only_and_cleartext_never() {
-        let md5 = [message(5, b"salt"), message(0, b"")];
+        let md5 = [message(5, b"salt"), message(0, b""), READY.to_vec()];
         assert_eq!(screen(true, &md5), Ok(true));
         assert_eq!(screen(false, &md5), Err(Refusal::Md5));
         for over_tls in [true, false] {
@@ -251,11 +261,25 @@ mod tests {
     }
 
     #[test]
+    fn a_message_that_claims_to_be_huge_is_refused_until_the_login_is_complete() {
+        let huge = b"S\x7f\xff\xff\xff".to_vec();
+        let admitted = [message(5, b"salt"), message(0, b"")];
+        let before = screen(true, std::slice::from_ref(&huge));
+        assert_eq!(before, Err(Refusal::Malformed));
+        let after = screen(true, &[admitted.concat(), huge]);
+        assert_eq!(after, Err(Refusal::Malformed));
+        assert_eq!(screen(true, &admitted), Ok(false));
+        let not_yet = screen(true, &[READY.to_vec(), message(5, b"salt")]);
+        assert_eq!(not_yet, Ok(false));
+    }
+
+    #[test]
     fn messages_around_the_authentication_do_not_matter_and_nonsense_does() {
         let notice = [
             b"N\0\0\0\x05x".to_vec(),
             message(5, b"salt"),
             message(0, b""),
+            READY.to_vec(),
         ];
         assert_eq!(screen(true, &notice), Ok(true));
         let http = screen(true, &[b"HTTP/1.1 400 Bad Request".to_vec()]);

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use twinkey_core::{DocumentError, Fence, KeyId, Retired, RetiredKey};
+use twinkey_core::{DocumentError, Fence, KeyId, LastLook, Retired, RetiredKey, VersionStamp};
 
 use crate::document::PostgresSecret;
 use crate::error::PostgresError;
@@ -27,12 +27,14 @@ pub(crate) struct Change<'a> {
     owner: &'a str,
     verifier: Verifier,
     fence: &'a Fence,
+    last_look: &'a dyn LastLook,
 }
 
 impl<'a> Change<'a> {
     pub(crate) fn new(
         pending: &'a PostgresSecret,
         fence: &'a Fence,
+        last_look: &'a dyn LastLook,
     ) -> Result<Self, PostgresError> {
         let twin = pending
             .twin()
@@ -43,6 +45,7 @@ impl<'a> Change<'a> {
             owner: pending.owner().unwrap_or(twin),
             verifier: Verifier::of(pending.password())?,
             fence,
+            last_look,
         })
     }
 
@@ -74,13 +77,19 @@ impl<'a> Change<'a> {
         let taken = Snapshot::take(session, self.twin, &names).await;
         let snapshot = taken.map_err(doing("looking at the roles"))?;
         let (sql, replaced) = self.sql(&snapshot)?;
+        let looked = self.last_look.take(replaced.as_ref()).await;
+        looked.map_err(PostgresError::LastLook)?;
         let changed = session.execute(&sql).await;
         changed.map_err(doing("changing the role"))?;
-        Ok(replaced)
+        Ok(replaced.map(|there| RetiredKey {
+            key: KeyId::new(self.pending.username()),
+            version: Some(there.id),
+            how: Retired::Replaced,
+        }))
     }
 
     /// What to do, by what the server says now, and whose place the new key takes.
-    fn sql(&self, snapshot: &Snapshot) -> Result<(String, Option<RetiredKey>), PostgresError> {
+    fn sql(&self, snapshot: &Snapshot) -> Result<(String, Option<VersionStamp>), PostgresError> {
         let role = self.pending.username();
         match Pairing::find(snapshot, self.twin, role, &self.fence.address)? {
             Pairing::First => Ok((self.creation(snapshot)?, None)),
@@ -91,13 +100,7 @@ impl<'a> Change<'a> {
                         version: later.id.clone(),
                     });
                 }
-                let replaced = mark
-                    .other_than(role, &self.fence.pending)
-                    .map(|there| RetiredKey {
-                        key: KeyId::new(role),
-                        version: Some(there.id.clone()),
-                        how: Retired::Replaced,
-                    });
+                let replaced = mark.other_than(role, &self.fence.pending).cloned();
                 let mark = mark.advanced(role, self.fence);
                 Ok((statement::replace(role, &self.verifier, &mark), replaced))
             }

@@ -55,6 +55,8 @@ pub(crate) enum PostgresError {
     ForeignMark { role: String, holder: Holder },
     #[error("version {version} has taken the place of this one in the role {role}")]
     Superseded { role: String, version: VersionId },
+    #[error("{}", .0.message)]
+    LastLook(ProviderError),
     #[error("the computed verifier has not the form that a server recognises; nothing was sent")]
     MalformedVerifier,
     #[error("Postgres passwords are not listed, so no listed one can be retired")]
@@ -76,6 +78,7 @@ impl PostgresError {
     fn kind(&self) -> ErrorKind {
         match self {
             Self::Store(error) => ProviderError::from(error.clone()).kind,
+            Self::LastLook(error) => error.kind,
             Self::Login(login) => login.kind(),
             Self::Statement { cause, .. } => statement_kind(cause),
             Self::ServerReadOnly => ErrorKind::Transient,
@@ -96,6 +99,7 @@ impl PostgresError {
             Self::Document(_) => "InvalidDocument",
             Self::AdminDocument { .. } => "InvalidAdminDocument",
             Self::Store(error) => error.code(),
+            Self::LastLook(error) => error.code,
             Self::AdminHostMismatch { .. } => "AdminHostMismatch",
             Self::Login(login) => login.code(),
             Self::Statement { cause, .. } => statement_code(cause),
@@ -122,6 +126,7 @@ impl PostgresError {
                  else name this server's admin secret in masterarn"
             ),
             Self::Login(login) => login.hint()?,
+            Self::LastLook(error) => return error.hint.clone(),
             Self::Statement { cause, .. } => statement_hint(cause)?,
             Self::ServerReadOnly => "name the primary in host, or wait for the failover".into(),
             Self::RoleCannotLogIn(role) => format!("ALTER ROLE {} LOGIN;", escape_identifier(role)),

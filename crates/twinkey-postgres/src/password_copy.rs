@@ -101,6 +101,9 @@ fn rewrite_value(
         Value::Object(entries) => entries
             .iter_mut()
             .try_for_each(|(key, item)| rewrite_entry(pointer, key, item, old, new)),
+        Value::Number(number) if number.to_string() == old.password => {
+            Err(DocumentError::new(pointer, "is the password, as a number"))
+        }
         Value::Null | Value::Bool(_) | Value::Number(_) => Ok(()),
     }
 }
@@ -123,13 +126,18 @@ fn rewrite_url(text: &str, old: Pair<'_>, new: Pair<'_>) -> Option<String> {
     Some(url.into())
 }
 
-/// Whether the password is in the text, as it is or percent-encoded.
+/// Whether the password is in the text: as it is, percent-encoded, or as a form would send it.
 fn mentions(text: &str, password: &str) -> bool {
-    let decoded: Vec<u8> = percent_decode_str(text).collect();
     text.contains(password)
-        || decoded
-            .windows(password.len())
-            .any(|window| window == password.as_bytes())
+        || decodes_to(text, password)
+        || decodes_to(&text.replace('+', " "), password)
+}
+
+fn decodes_to(text: &str, password: &str) -> bool {
+    let decoded: Vec<u8> = percent_decode_str(text).collect();
+    decoded
+        .windows(password.len())
+        .any(|window| window == password.as_bytes())
 }
 
 #[cfg(test)]
@@ -187,6 +195,30 @@ mod tests {
             (json!({"p@ss/word": 1}), "document"),
         ] {
             assert_eq!(rewritten(document).unwrap_err().field, pointer);
+        }
+    }
+
+    #[test]
+    fn a_copy_as_a_number_or_as_a_form_sends_it_is_refused_by_its_pointer() {
+        for (document, password, pointer) in [
+            (json!({"pins": [7, 4711]}), "4711", "/pins/1"),
+            (json!({"form": "user=u&password=a+b%2B"}), "a b+", "/form"),
+            (json!({"form": "a%20b%2B"}), "a b+", "/form"),
+        ] {
+            let Value::Object(fields) = document else {
+                panic!("an object")
+            };
+            let user = "u";
+            let error = check(&fields, Pair { user, password }).unwrap_err();
+            assert_eq!(error.field, pointer);
+        }
+        let others = json!({"port": 4711, "pins": [47110, "a-b"], "form": "c+d"});
+        let Value::Object(others) = others else {
+            panic!("an object")
+        };
+        for password in ["4711", "a b"] {
+            let user = "u";
+            check(&others, Pair { user, password }).unwrap();
         }
     }
 

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use tokio_postgres::error::SqlState;
 use twinkey_core::{
-    Borrow, Choose, DocumentError, Fence, Listing, Origin, Provider, ProviderError, Random,
-    Retired, RetiredKey, Retiring, SecretAddress, Verdict,
+    Borrow, Choose, DocumentError, Fence, LastLook, Listing, Origin, Provider, ProviderError,
+    Random, Retired, RetiredKey, Retiring, SecretAddress, Verdict,
 };
 
 use crate::admin;
@@ -123,8 +123,9 @@ impl PostgresProvider {
         &self,
         pending: &PostgresSecret,
         fence: &Fence,
+        last_look: &dyn LastLook,
     ) -> Result<Option<RetiredKey>, PostgresError> {
-        let change = Change::new(pending, fence)?;
+        let change = Change::new(pending, fence, last_look)?;
         let session = self.admin(pending).await?;
         let replaced = change.make_despite_collisions(&session).await?;
         session.close().await;
@@ -183,8 +184,9 @@ impl Choose<PostgresSecret> for PostgresProvider {
         &self,
         pending: &PostgresSecret,
         fence: &Fence,
+        last_look: &dyn LastLook,
     ) -> Result<Option<RetiredKey>, ProviderError> {
-        Ok(self.replace(pending, fence).await?)
+        Ok(self.replace(pending, fence, last_look).await?)
     }
 }
 

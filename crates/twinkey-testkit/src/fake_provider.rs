@@ -6,9 +6,9 @@ use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 use twinkey_core::{
-    Choose, Clock, Credential, DocumentError, ErrorKind, Fence, Issue, KeyId, KeyLabel, ListedKey,
-    Listing, Origin, Provider, ProviderError, Random, Retired, RetiredKey, Retiring, SecretAddress,
-    SecretValue, Verdict,
+    Choose, Clock, Credential, DocumentError, ErrorKind, Fence, Issue, KeyId, KeyLabel, LastLook,
+    ListedKey, Listing, Origin, Provider, ProviderError, Random, Retired, RetiredKey, Retiring,
+    SecretAddress, SecretValue, Verdict,
 };
 
 use crate::fake_server::Key;
@@ -252,7 +252,9 @@ impl Choose<FakeSecret> for FakeProvider {
         &self,
         pending: &FakeSecret,
         fence: &Fence,
+        last_look: &dyn LastLook,
     ) -> Result<Option<RetiredKey>, ProviderError> {
+        last_look.take(None).await?;
         let key = Key {
             account: pending.account.clone(),
             value: pending.value.clone().unwrap_or_default(),

@@ -9,9 +9,9 @@ use std::task::{Context, Poll};
 use async_trait::async_trait;
 use tokio::sync::Notify;
 use twinkey_core::{
-    Choose, Description, DocumentError, ErrorKind, Fence, Issue, KeyLabel, Listing, Origin,
-    Provider, ProviderError, Random, Retired, RetiredKey, Retiring, SecretAddress, SecretId,
-    SecretValue, Selector, Stage, Store, StoreError, Verdict, Version, VersionId,
+    Choose, Description, DocumentError, ErrorKind, Fence, Issue, KeyLabel, LastLook, Listing,
+    Origin, Provider, ProviderError, Random, Retired, RetiredKey, Retiring, SecretAddress,
+    SecretId, SecretValue, Selector, Stage, Store, StoreError, Verdict, Version, VersionId,
 };
 
 /// What happens to one outside call.
@@ -376,12 +376,17 @@ impl<P: Provider> Choose<P::Secret> for FaultyProvider<P> {
         &self,
         pending: &P::Secret,
         fence: &Fence,
+        last_look: &dyn LastLook,
     ) -> Result<Option<RetiredKey>, ProviderError> {
         let Origin::Chosen(choose) = self.inner.origin() else {
             unreachable!("{OTHER_ORIGIN}")
         };
         self.injector
-            .call("apply", choose.apply(pending, fence), provider_lost)
+            .call(
+                "apply",
+                choose.apply(pending, fence, last_look),
+                provider_lost,
+            )
             .await
     }
 }

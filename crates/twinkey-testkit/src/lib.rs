@@ -22,6 +22,6 @@ pub use fake_secrets_manager::FakeSecretsManager;
 pub use fake_server::FakeServer;
 pub use fault::{Fault, FaultyProvider, FaultyStore, Injector};
 pub use matrix::{CrashPoint, CrashWorld, crash_matrix, double_crash_matrix};
-pub use provider_contract::{ProviderUnderTest, provider_contract};
+pub use provider_contract::{NothingChanged, ProviderUnderTest, provider_contract};
 pub use scene::Scene;
 pub use store_contract::{StoreUnderTest, store_contract};

@@ -1,11 +1,12 @@
 //! What every provider must do, in one suite.
 
+use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use twinkey_core::{
-    Credential, ErrorKind, Fence, KeyLabel, Origin, Provider, Retired, Retiring, SecretAddress,
-    SecretId, Verdict, VersionId, VersionStamp,
+    Credential, ErrorKind, Fence, KeyLabel, LastLook, Origin, Provider, ProviderError, Retired,
+    Retiring, SecretAddress, SecretId, Verdict, VersionId, VersionStamp,
 };
 
 /// A provider at a server on which the key in `current` is live.
@@ -24,6 +25,17 @@ pub async fn provider_contract<P: Provider>(test: ProviderUnderTest<P>) {
         stamps: 0,
     };
     bench.run(test.current).await;
+}
+
+/// A last look for tests of a provider without a store: nothing has changed.
+#[derive(Clone, Copy, Debug)]
+pub struct NothingChanged;
+
+#[async_trait]
+impl LastLook for NothingChanged {
+    async fn take(&self, _: Option<&VersionStamp>) -> Result<(), ProviderError> {
+        Ok(())
+    }
 }
 
 struct Bench<P> {
@@ -103,14 +115,17 @@ impl<P: Provider> Bench<P> {
                     current: old,
                 };
                 for _ in 0..2 {
-                    choose.apply(&pending, &fence).await.expect("repeatable");
+                    choose
+                        .apply(&pending, &fence, &NothingChanged)
+                        .await
+                        .expect("repeatable");
                 }
                 let fence = Fence {
                     pending: stale,
                     ..fence
                 };
                 let error = choose
-                    .apply(&late, &fence)
+                    .apply(&late, &fence, &NothingChanged)
                     .await
                     .expect_err("a later rotation has passed");
                 assert_eq!(error.kind, ErrorKind::Conflict, "{error}");

@@ -4,6 +4,7 @@ use serde_json::json;
 use twinkey_core::{Choose, ErrorKind, Provider};
 use twinkey_postgres::PostgresProvider;
 use twinkey_test_postgres::Options;
+use twinkey_testkit::NothingChanged;
 
 use crate::fake_server::{FakeServer, Manner, authority, tls};
 use crate::scene::{Scene, Stored, impatient, path, settings, soon};
@@ -29,7 +30,7 @@ async fn all_give(
         soon(provider.ready(&current.secret, &scene.address))
             .await
             .unwrap_err(),
-        soon(provider.apply(&pending.secret, &fence))
+        soon(provider.apply(&pending.secret, &fence, &NothingChanged))
             .await
             .unwrap_err(),
     ] {
@@ -80,7 +81,10 @@ async fn p11_somebody_who_holds_the_role_and_does_not_let_go() {
         .await
         .unwrap();
     let fence = scene.fence(&current, &pending);
-    let error = provider.apply(&pending.secret, &fence).await.unwrap_err();
+    let error = provider
+        .apply(&pending.secret, &fence, &NothingChanged)
+        .await
+        .unwrap_err();
     assert_eq!(
         (error.kind, error.code),
         (ErrorKind::Transient, "LockTimeout")

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use twinkey_core::{Choose, ErrorKind, Provider, Verdict};
+use twinkey_testkit::NothingChanged;
 
 use crate::scene::Scene;
 
@@ -82,7 +83,7 @@ async fn p5_many_deliveries_at_once_end_as_one_and_nobody_sees_an_error() {
                 pending.secret.clone(),
                 fence.clone(),
             );
-            deliveries.spawn(async move { provider.apply(&secret, &fence).await });
+            deliveries.spawn(async move { provider.apply(&secret, &fence, &NothingChanged).await });
         }
         for outcome in deliveries.join_all().await {
             outcome.unwrap();
@@ -104,7 +105,11 @@ async fn p5_rivals_for_one_place_leave_the_latest_and_the_others_are_told() {
         .iter()
         .map(|rival| scene.fence(&first, rival))
         .collect();
-    let apply = |at: usize| scene.provider.apply(&rivals[at].secret, &fences[at]);
+    let apply = |at: usize| {
+        scene
+            .provider
+            .apply(&rivals[at].secret, &fences[at], &NothingChanged)
+    };
     let (a, b, c, d) = tokio::join!(apply(3), apply(0), apply(2), apply(1));
     a.unwrap();
     for outcome in [b, c, d] {

@@ -3,6 +3,7 @@
 use serde_json::json;
 use twinkey_core::{Choose, ErrorKind, Provider};
 use twinkey_postgres::PostgresProvider;
+use twinkey_testkit::NothingChanged;
 
 use crate::proxy::{Direction, End, Proxy};
 use crate::scene::{Scene, Stored, impatient, path, settings, soon};
@@ -115,7 +116,7 @@ async fn p5_an_invocation_frozen_with_the_roles_locked_is_ended_by_the_server() 
     // The change itself never arrives, and the one who sent it does nothing any more.
     proxy.end_after(Direction::ToServer, whole * 8 / 10, End::Dead);
     let provider = scene.provider.clone();
-    let mut apply = Box::pin(provider.apply(&frozen.secret, &fence));
+    let mut apply = Box::pin(provider.apply(&frozen.secret, &fence, &NothingChanged));
     let moment = std::time::Duration::from_secs(1);
     assert!(tokio::time::timeout(moment, &mut apply).await.is_err());
     // Another one is told to come back, until the server has given the frozen one up.

@@ -17,6 +17,7 @@ use twinkey_core::{
 use twinkey_postgres::{PostgresProvider, PostgresSecret, Settings, Timeouts};
 use twinkey_test_postgres::tokio_postgres::Client;
 use twinkey_test_postgres::{Cluster, Options};
+use twinkey_testkit::NothingChanged;
 
 /// The role of the admin secret: as few rights as suffice.
 pub(crate) const ADMIN: &str = "rotator";
@@ -192,7 +193,11 @@ impl Scene {
         pending: &Stored,
     ) -> Result<(), ProviderError> {
         let fence = self.fence(current, pending);
-        self.provider.apply(&pending.secret, &fence).await.map(drop)
+        let applied = self
+            .provider
+            .apply(&pending.secret, &fence, &NothingChanged)
+            .await;
+        applied.map(drop)
     }
 
     /// All four steps; the result is current.
