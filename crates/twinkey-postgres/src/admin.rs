@@ -31,7 +31,7 @@ impl AdminSecret {
         Ok(Self {
             address: Address::new(&field::host(&fields)?, field::port(&fields)?),
             tls: field::tls(&fields)?,
-            username: field::name(&fields, "username")?,
+            username: field::role(&fields, "username")?,
             password: field::text(&fields, "password")?.into(),
             database: field::optional_name(&fields, "dbname")?
                 .unwrap_or_else(|| DEFAULT_DATABASE.into()),

@@ -43,9 +43,15 @@ impl Address {
             .and_then(|host| host.strip_suffix(']'));
         let host = bracketed.unwrap_or(host);
         let ambiguous = bracketed.is_none() && host.contains(':');
-        let port: u16 = port.parse().ok()?;
+        let port = port_number(port)?;
         (!host.is_empty() && !ambiguous && port != 0).then(|| Self::new(host, port))
     }
+}
+
+/// Digits and nothing else: the standard parser takes a plus sign, which other clients do not.
+pub(crate) fn port_number(text: &str) -> Option<u16> {
+    let digits = text.bytes().all(|byte| byte.is_ascii_digit());
+    digits.then(|| text.parse().ok()).flatten()
 }
 
 impl fmt::Display for Address {
@@ -207,7 +213,9 @@ mod tests {
         assert_eq!(Address::parse("DB:5432"), Some(Address::new("db", 5432)));
         assert_eq!(Address::parse("[::1]:1"), Some(Address::new("::1", 1)));
         assert_eq!(Address::new("::1", 1).to_string(), "[::1]:1");
-        for wrong in ["db", ":5432", "db:", "db:0", "db:65536", "::1:5432"] {
+        for wrong in [
+            "db", ":5432", "db:", "db:0", "db:65536", "db:+5432", "::1:5432",
+        ] {
             assert_eq!(Address::parse(wrong), None, "{wrong}");
         }
     }

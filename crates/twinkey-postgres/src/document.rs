@@ -166,13 +166,13 @@ impl PostgresSecret {
         let secret = Self {
             address: Address::new(&field::host(&fields)?, field::port(&fields)?),
             tls: field::tls(&fields)?,
-            username: field::name(&fields, "username")?,
+            username: field::role(&fields, "username")?,
             password: field::text(&fields, "password")?.into(),
             database: field::optional_name(&fields, "dbname")?
                 .unwrap_or_else(|| DEFAULT_DATABASE.into()),
             admin: field::optional_text(&fields, "masterarn")?.map(SecretId::new),
-            twin: field::optional_name(&fields, "twin")?,
-            owner: field::optional_name(&fields, "owner")?,
+            twin: field::optional_role(&fields, "twin")?,
+            owner: field::optional_role(&fields, "owner")?,
             fields,
         };
         if secret.twin.as_ref() == Some(&secret.username) {

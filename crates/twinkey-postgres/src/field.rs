@@ -3,7 +3,8 @@
 use serde_json::{Map, Value};
 use twinkey_core::{DocumentError, SecretValue};
 
-use crate::connection::TlsMode;
+use crate::connection::{TlsMode, port_number};
+use crate::repeated_field;
 
 /// The fields of a JSON object, in their order.
 pub(crate) type Fields = Map<String, Value>;
@@ -15,10 +16,12 @@ const DEFAULT_PORT: u16 = 5432;
 
 /// Parses the text. The parser's own errors may quote the value, so they are not passed on.
 pub(crate) fn object(value: &SecretValue) -> Result<Fields, DocumentError> {
-    match serde_json::from_str(value.expose()) {
-        Ok(Value::Object(fields)) => Ok(fields),
-        Ok(_) | Err(_) => Err(DocumentError::new("document", "is not a JSON object")),
-    }
+    let text = value.expose();
+    let Ok(Value::Object(fields)) = serde_json::from_str(text) else {
+        return Err(DocumentError::new("document", "is not a JSON object"));
+    };
+    repeated_field::check(text, &fields)?;
+    Ok(fields)
 }
 
 /// A string that must be there.
@@ -53,6 +56,27 @@ pub(crate) fn name(fields: &Fields, field: &str) -> Result<String, DocumentError
     fitting(field, text(fields, field)?)
 }
 
+/// The name of a role that may be absent.
+pub(crate) fn optional_role(fields: &Fields, field: &str) -> Result<Option<String>, DocumentError> {
+    let name = optional_name(fields, field)?;
+    name.map(|name| possible(field, name)).transpose()
+}
+
+/// The name of a role that must be there.
+pub(crate) fn role(fields: &Fields, field: &str) -> Result<String, DocumentError> {
+    possible(field, name(fields, field)?)
+}
+
+/// No login can have these names. Keywords like `current_user` it can: quoted, they are names.
+/// <https://www.postgresql.org/docs/current/sql-createrole.html>
+fn possible(field: &str, name: String) -> Result<String, DocumentError> {
+    if name.starts_with("pg_") || ["public", "none"].contains(&name.as_str()) {
+        let problem = "is a name that Postgres keeps for itself";
+        return Err(DocumentError::new(field, problem));
+    }
+    Ok(name)
+}
+
 fn fitting(field: &str, name: String) -> Result<String, DocumentError> {
     if name.len() <= NAME_BYTES {
         return Ok(name);
@@ -81,7 +105,7 @@ pub(crate) fn port(fields: &Fields) -> Result<u16, DocumentError> {
     let number = match fields.get("port") {
         None | Some(Value::Null) => return Ok(DEFAULT_PORT),
         Some(Value::Number(number)) => number.as_u64().and_then(|port| port.try_into().ok()),
-        Some(Value::String(text)) => text.parse().ok(),
+        Some(Value::String(text)) => port_number(text),
         Some(_) => None,
     };
     number

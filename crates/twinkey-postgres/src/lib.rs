@@ -14,6 +14,7 @@ mod pair;
 mod password;
 mod password_copy;
 mod provider;
+mod repeated_field;
 mod rights;
 mod session;
 mod settings;

@@ -3,7 +3,7 @@
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use serde_json::Value;
-use twinkey_core::DocumentError;
+use twinkey_core::{DocumentError, escape_control};
 use url::Url;
 
 use crate::field::Fields;
@@ -71,9 +71,18 @@ fn rewrite_entry(
             "has a key that contains the password",
         ));
     }
-    // RFC 6901
-    let escaped = key.replace('~', "~0").replace('/', "~1");
-    rewrite_value(&format!("{above}/{escaped}"), value, old, new)
+    rewrite_value(&format!("{above}/{}", pointer_part(key)), value, old, new)
+}
+
+/// One key within a JSON pointer (RFC 6901), on one line.
+pub(crate) fn pointer_part(key: &str) -> String {
+    escape_control(&key.replace('~', "~0").replace('/', "~1"))
+}
+
+/// Whether a key in a pointer has the password in it.
+pub(crate) fn is_in_pointer(pointer: &str, password: &str) -> bool {
+    !password.is_empty()
+        && (mentions(pointer, password) || mentions(pointer, &pointer_part(password)))
 }
 
 fn rewrite_value(

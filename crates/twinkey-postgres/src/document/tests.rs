@@ -49,6 +49,20 @@ fn unknown_fields_and_their_order_survive_and_the_port_stays_as_it_was_given() {
 }
 
 #[test]
+fn a_field_that_is_there_twice_is_refused_by_name() {
+    for (text, field) in [
+        (
+            r#"{"password":"TEST-old","password":"TEST-new"}"#,
+            "password",
+        ),
+        (r#"{"note":{"b":1,"b":1}}"#, "/note/b"),
+    ] {
+        let error = PostgresSecret::parse(&SecretValue::new(text.into())).unwrap_err();
+        assert_eq!(error.to_string(), format!("field {field}: is there twice"));
+    }
+}
+
+#[test]
 fn p8_nothing_of_the_password_is_in_the_debug_form() {
     assert!(!format!("{:?}", parse(&document()).unwrap()).contains("TEST-old"));
 }
@@ -64,6 +78,7 @@ fn p11_what_is_wrong_is_refused_by_field_and_without_its_value() {
         (json!({"port": 65536}), "port"),
         (json!({"port": "5432x"}), "port"),
         (json!({"port": -1}), "port"),
+        (json!({"port": "+5432"}), "port"),
         (json!({"username": ""}), "username"),
         (json!({"username": 7}), "username"),
         (json!({"username": "a\u{0}b"}), "username"),
@@ -73,7 +88,10 @@ fn p11_what_is_wrong_is_refused_by_field_and_without_its_value() {
         (json!({"password": "TEST\u{0}old"}), "password"),
         (json!({"dbname": "x".repeat(64)}), "dbname"),
         (json!({"masterarn": 1}), "masterarn"),
+        (json!({"username": "public"}), "username"),
         (json!({"twin": "app"}), "twin"),
+        (json!({"twin": "none"}), "twin"),
+        (json!({"owner": "pg_database_owner"}), "owner"),
         (json!({"owner": "x".repeat(64)}), "owner"),
         (json!({"sslmode": "prefer"}), "sslmode"),
         (json!({"sslmode": "allow"}), "sslmode"),
