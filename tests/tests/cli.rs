@@ -337,6 +337,87 @@ async fn p1_an_old_copy_of_the_store_does_not_overwrite_what_the_newer_one_publi
 }
 
 #[tokio::test]
+async fn a_rotation_does_not_end_because_nobody_listens() {
+    let site = site_with_app().await;
+    let place = with_app(&site, "deaf", &["--tag", "twinkey:min-overlap=0s"]);
+    let full = || {
+        std::fs::File::options()
+            .write(true)
+            .open("/dev/full")
+            .unwrap()
+    };
+    let status = place
+        .command(&["rotate", "app"])
+        .stderr(full())
+        .status()
+        .unwrap();
+    assert!(status.success(), "nobody hears the progress");
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let status = place
+        .command(&["rotate", "app", "--json"])
+        .stdout(writer)
+        .status()
+        .unwrap();
+    assert!(status.success(), "nobody reads the result");
+    assert_eq!(place.json(&["status", "app"])[0]["in_flight"], Value::Null);
+    assert_eq!(place.live("app").await, 2);
+    // Data that is lost is what the command was asked for.
+    let status = place
+        .command(&["get", "app"])
+        .stdout(full())
+        .status()
+        .unwrap();
+    assert_eq!(status.code(), Some(1));
+}
+
+#[tokio::test]
+async fn status_counts_keys_and_not_the_versions_they_are_in() {
+    let site = site_with_app().await;
+    let place = with_app(&site, "again", &[]);
+    place.succeed(&["rotate", "app"]);
+    let current = place.get("app", "AWSCURRENT");
+    place.put("app", &current, &[]);
+    place.put("app", &current, &[]);
+    assert_eq!(place.json(&["status", "app"])[0]["live"], 2);
+}
+
+#[tokio::test]
+async fn reading_a_secret_needs_no_settings_of_a_provider() {
+    let site = site_with_app().await;
+    let place = with_app(&site, "settings", &[]);
+    let mut command = place.command(&["get", "app", "--field", "username"]);
+    let output = command
+        .env("TWINKEY_CA_BUNDLE", "/nonexistent/ca.pem")
+        .output()
+        .unwrap();
+    assert_eq!(text(&output.stdout), "app\n");
+    let mut command = place.command(&["rotate", "app"]);
+    let output = command
+        .env("TWINKEY_CA_BUNDLE", "/nonexistent/ca.pem")
+        .output()
+        .unwrap();
+    assert!(
+        text(&output.stderr).contains("TWINKEY_CA_BUNDLE"),
+        "{}",
+        text(&output.stderr)
+    );
+}
+
+#[tokio::test]
+async fn what_is_unknown_in_a_document_survives_a_rotation_to_the_letter() {
+    let site = site_with_app().await;
+    let place = site.place("unknown");
+    let plain = site.document("app", FIRST_PASSWORD).to_string();
+    let unknown = r#""big":12345678901234567890123,"price":1.10,"exponent":1E5,"huge":1e400,"z":{"y":1,"x":[true,null]}"#;
+    let document = format!("{},{unknown}}}", plain.strip_suffix('}').unwrap());
+    assert!(place.try_put("app", &document, &[]).status.success());
+    place.succeed(&["rotate", "app"]);
+    let after = place.succeed(&["get", "app"]);
+    assert!(after.contains(unknown), "{after}");
+}
+
+#[tokio::test]
 async fn a_store_is_made_once_and_opened_only_with_its_own_key_file() {
     let site = Site::default();
     let place = site.place("once");

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 use twinkey_core::{Borrow, DocumentError, Kinds, Rotator, SecretValue};
-use twinkey_postgres::{PostgresProvider, Settings, SettingsError};
+pub use twinkey_postgres::SettingsError;
+use twinkey_postgres::{PostgresProvider, Settings};
 
 /// Every kind of key that twinkey rotates.
 #[derive(Clone)]
@@ -29,7 +30,10 @@ impl Catalog {
 
     /// The same with the operator's settings, from the environment.
     pub fn from_environment(borrow: Arc<dyn Borrow>) -> Result<Self, SettingsError> {
-        let settings = Settings::from_env(|name| std::env::var(name).ok())?;
+        // A value that is no text must be refused where it is used, not count as unset.
+        let variable =
+            |name: &str| std::env::var_os(name).map(|value| value.to_string_lossy().into_owned());
+        let settings = Settings::from_env(variable)?;
         Ok(Self::new(settings, borrow))
     }
 }

@@ -155,7 +155,7 @@ pub(crate) struct Rotate {
     /// The secret's name
     pub(crate) name: String,
     /// Why; kept in the rotation's record
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", value_parser = reason)]
     pub(crate) reason: Option<String>,
     /// Waive the minimum overlap: consumers that cache may lose their key
     #[arg(long, requires = "reason")]
@@ -170,6 +170,15 @@ pub(crate) struct Status {
     pub(crate) name: Option<String>,
     #[command(flatten)]
     pub(crate) output: Output,
+}
+
+/// A reason is for people who read the record later: it says something, on one line.
+fn reason(text: &str) -> Result<String, String> {
+    let says_something = !text.trim().is_empty();
+    if says_something && text.len() <= 1000 && !text.contains(char::is_control) {
+        return Ok(text.into());
+    }
+    Err("write one line of at most 1000 bytes".into())
 }
 
 fn pair(text: &str) -> Result<(String, String), String> {
@@ -194,6 +203,12 @@ mod tests {
     fn p9_force_needs_a_reason() {
         let parsed = Arguments::try_parse_from(["twinkey", "rotate", "db", "--force"]);
         assert!(parsed.is_err());
+        for empty in ["", " ", "two\nlines"] {
+            let parsed = Arguments::try_parse_from([
+                "twinkey", "rotate", "db", "--force", "--reason", empty,
+            ]);
+            assert!(parsed.is_err(), "{empty:?}");
+        }
         Arguments::try_parse_from(["twinkey", "rotate", "db", "--force", "--reason", "leaked"])
             .unwrap();
     }

@@ -1,10 +1,12 @@
 //! The keys of a secret's labelled versions, and what their server says of them now.
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use twinkey_core::{
-    Failure, KeyId, SecretId, SecretValue, Selector, Stage, Store, StoreError, Verdict, Version,
-    VersionId,
+    Failure, KeyId, Kinds, SecretId, SecretValue, Selector, Stage, Store, StoreError, Verdict,
+    Version, VersionId,
 };
 
 use crate::place::Opened;
@@ -63,8 +65,15 @@ fn rank(stage: &Stage) -> usize {
         .unwrap_or(known.len())
 }
 
+/// How many keys are live: the same key may be in several versions, if somebody put it again.
+pub(crate) fn live(keys: &[KeyView]) -> usize {
+    let live = keys.iter().filter(|key| key.is_live());
+    live.map(|key| &key.key).collect::<BTreeSet<_>>().len()
+}
+
 /// Looks at every labelled version that has a value, AWSCURRENT first.
 pub(crate) async fn look(opened: &Opened, secret: &SecretId) -> Result<Vec<KeyView>, Problem> {
+    let kinds = opened.kinds()?;
     let description = opened.store.describe(secret).await?;
     let current = opened
         .store
@@ -74,7 +83,7 @@ pub(crate) async fn look(opened: &Opened, secret: &SecretId) -> Result<Vec<KeyVi
     let mut views = Vec::new();
     for id in description.versions.into_keys() {
         match opened.store.read(secret, &Selector::Version(id)).await {
-            Ok(version) => views.push(view(opened, version, &current).await),
+            Ok(version) => views.push(view(kinds.as_ref(), version, &current).await),
             Err(StoreError::NoVersion { .. }) => {}
             Err(error) => return Err(error.into()),
         }
@@ -83,11 +92,11 @@ pub(crate) async fn look(opened: &Opened, secret: &SecretId) -> Result<Vec<KeyVi
     Ok(views)
 }
 
-async fn view(opened: &Opened, version: Version, current: &SecretValue) -> KeyView {
+async fn view(kinds: &dyn Kinds, version: Version, current: &SecretValue) -> KeyView {
     let unknown = |error_type: &str, message: String| Life::Unknown {
         error: Failure::new(error_type, message, None),
     };
-    let (key, expires_at, life) = match opened.kinds.open(&version.value) {
+    let (key, expires_at, life) = match kinds.open(&version.value) {
         Err(error) => (None, None, unknown(UNKNOWN_KIND, error.to_string())),
         Ok(rotator) => match rotator.inspect(&version.value, current).await {
             Ok(seen) => (seen.key, seen.expires_at, Life::from(seen.verdict)),

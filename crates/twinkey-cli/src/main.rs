@@ -23,6 +23,7 @@ use crate::problem::Problem;
 async fn main() -> ExitCode {
     let arguments = Arguments::parse();
     match execute(&arguments).await {
+        Ok(()) if present::data_lost() => ExitCode::FAILURE,
         Ok(()) => ExitCode::SUCCESS,
         Err(problem) => {
             problem.show(arguments.command.json());

@@ -1,24 +1,37 @@
 //! How results look. Data goes to stdout, everything else to stderr.
 
 use std::io::{ErrorKind, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use chrono::{DateTime, Utc};
 use twinkey_core::policy;
 
-/// Writes one line of data. Whoever reads may stop reading.
+static DATA_LOST: AtomicBool = AtomicBool::new(false);
+
+/// Whether data could not be written: then the command has not done what it was asked for.
+pub(crate) fn data_lost() -> bool {
+    DATA_LOST.load(Ordering::Relaxed)
+}
+
+/// Writes one line of data.
 pub(crate) fn line(text: &str) {
     bytes(text.as_bytes());
     bytes(b"\n");
 }
 
-/// Writes data as it is.
+/// Writes data as it is. Whoever reads may stop reading; a rotation does not end for that.
 pub(crate) fn bytes(data: &[u8]) {
-    if let Err(error) = std::io::stdout().write_all(data) {
-        if error.kind() != ErrorKind::BrokenPipe {
-            eprintln!("error: writing to stdout: {error}");
-        }
-        std::process::exit(1);
+    if let Err(error) = std::io::stdout().write_all(data)
+        && error.kind() != ErrorKind::BrokenPipe
+        && !DATA_LOST.swap(true, Ordering::Relaxed)
+    {
+        note(&format!("error: writing to stdout: {error}"));
     }
+}
+
+/// Says something to people, on stderr. If nobody can hear it, work goes on all the same.
+pub(crate) fn note(text: &str) {
+    let _ = writeln!(std::io::stderr(), "{text}");
 }
 
 /// Writes a result as JSON, indented for people.

@@ -2,6 +2,7 @@
 
 use twinkey_core::{
     DocumentError, Failure, InvalidVersionId, PolicyError, RotationFailure, StoreError,
+    escape_control,
 };
 use twinkey_local::{OpenError, ServiceError};
 
@@ -30,9 +31,13 @@ impl Problem {
             crate::present::line(&error.to_string());
             return;
         }
-        eprintln!("error: {} [{}]", self.0.message, self.0.error_type);
+        crate::present::note(&format!(
+            "error: {} [{}]",
+            escape_control(&self.0.message),
+            self.0.error_type
+        ));
         if let Some(hint) = &self.0.hint {
-            eprintln!("hint: {hint}");
+            crate::present::note(&format!("hint: {}", escape_control(hint)));
         }
     }
 }

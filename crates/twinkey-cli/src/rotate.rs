@@ -9,9 +9,9 @@ use twinkey_core::{Record, SecretId, Step, StepOutcome, StepRecord, StepResult, 
 use twinkey_local::{Ask, Service, Watch};
 
 use crate::arguments::Rotate;
-use crate::keys::{KeyView, look};
+use crate::keys::{self, KeyView, look};
 use crate::place::Opened;
-use crate::present::{self, line};
+use crate::present::{self, line, note};
 use crate::problem::Problem;
 
 #[derive(Serialize)]
@@ -25,7 +25,7 @@ struct View {
 
 pub(crate) async fn rotate(opened: &Opened, rotate: &Rotate) -> Result<(), Problem> {
     let secret = SecretId::new(&rotate.name);
-    let service = Service::new(opened.store.clone(), opened.kinds.clone());
+    let service = Service::new(opened.store.clone(), opened.kinds()?);
     let token = VersionId::manual(&mut rand::rng(), rotate.force);
     let ask = Ask {
         token,
@@ -40,7 +40,7 @@ pub(crate) async fn rotate(opened: &Opened, rotate: &Rotate) -> Result<(), Probl
         problem.show(false);
         Vec::new()
     });
-    let live = keys.iter().filter(|key| key.is_live()).count();
+    let live = keys::live(&keys);
     let view = View {
         record: rotation.record,
         joined: rotation.joined,
@@ -98,7 +98,7 @@ impl Progress {
     }
 
     fn say(&self, text: &str) {
-        self.bar.suspend(|| eprintln!("{text}"));
+        self.bar.suspend(|| note(text));
     }
 }
 

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use chrono::{SecondsFormat, Utc};
 use tokio::signal::unix::{SignalKind, signal};
-use twinkey_core::Record;
+use twinkey_core::{Record, escape_control};
 use twinkey_local::{Event, Scheduler, Service};
 
 use crate::place::Opened;
-use crate::present::line;
+use crate::present::{line, note};
 use crate::problem::Problem;
 
 /// How often it looks what is due.
@@ -23,38 +23,42 @@ pub(crate) async fn run(opened: &Opened) -> Result<(), Problem> {
             _ = interrupt.recv() => {}
         }
     };
-    eprintln!("rotating what is due in this store; stop with Ctrl-C or SIGTERM");
-    let service = Service::new(opened.store.clone(), opened.kinds.clone());
+    note("rotating what is due in this store; stop with Ctrl-C or SIGTERM");
+    let service = Service::new(opened.store.clone(), opened.kinds()?);
     Scheduler::new(service, TICK, show).run(shutdown).await;
-    eprintln!("stopped");
+    note("stopped");
     Ok(())
 }
 
 /// One line an event, whether it is read by people or by a log collector.
 fn show(event: &Event) {
+    line(&escape_control(&sentence(event)));
+}
+
+fn sentence(event: &Event) -> String {
     let now = Utc::now().to_rfc3339_opts(SecondsFormat::Secs, true);
     match event {
-        Event::Rotated(rotation) => line(&format!("{now} {}", rotated(&rotation.record))),
+        Event::Rotated(rotation) => format!("{now} {}", rotated(&rotation.record)),
         Event::Failed {
             secret,
             error,
             retry_at,
         } => {
             let retry = retry_at.to_rfc3339_opts(SecondsFormat::Secs, true);
-            line(&format!(
+            format!(
                 "{now} {secret}: failed [{}]: {error}; next attempt at {retry}",
                 error.error_type()
-            ));
+            )
         }
         Event::Problem { secret, error } => {
             let whose = secret
                 .as_ref()
                 .map(|secret| format!("{secret}: "))
                 .unwrap_or_default();
-            line(&format!(
+            format!(
                 "{now} {whose}not scheduled [{}]: {error}",
                 error.error_type()
-            ));
+            )
         }
     }
 }

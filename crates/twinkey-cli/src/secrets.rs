@@ -13,7 +13,7 @@ use twinkey_local::LocalStore;
 
 use crate::arguments::{Get, Place, Put, Tag, Untag};
 use crate::place::Opened;
-use crate::present;
+use crate::present::{self, note};
 use crate::problem::Problem;
 
 /// The longest document that is read: a little more than a store takes, so that the store says why.
@@ -27,11 +27,11 @@ pub(crate) fn init(place: &Place) -> Result<(), Problem> {
         }
     }
     LocalStore::init(&store, &key_file, Arc::new(SystemClock))?;
-    eprintln!("made the store {}", store.display());
-    eprintln!(
+    note(&format!("made the store {}", store.display()));
+    note(&format!(
         "locked with the key in {}: back it up apart from the store; without it nothing can be read",
         key_file.display()
-    );
+    ));
     Ok(())
 }
 
@@ -42,7 +42,7 @@ pub(crate) async fn put(opened: &Opened, put: &Put) -> Result<(), Problem> {
     check_document(opened, &secret, &value, &tags).await?;
     let id = VersionId::random(&mut rand::rng());
     opened.store.put_value(&secret, &id, &value, &tags).await?;
-    eprintln!("{secret}: version {id} is AWSCURRENT");
+    note(&format!("{secret}: version {id} is AWSCURRENT"));
     Ok(())
 }
 
@@ -72,7 +72,7 @@ async fn check_document(
     value: &SecretValue,
     tags: &BTreeMap<String, String>,
 ) -> Result<(), Problem> {
-    let unknown = match opened.kinds.open(value) {
+    let unknown = match opened.kinds()?.open(value) {
         Ok(rotator) => return rotator.parse(value).map(drop).map_err(Problem::from),
         Err(unknown) => unknown,
     };
@@ -81,14 +81,16 @@ async fn check_document(
             "{secret} rotates: correct the document, or store this one under another name"
         )));
     }
-    eprintln!("note: {unknown}; it is stored as it is and will not be rotated");
+    note(&format!(
+        "note: {unknown}; it is stored as it is and will not be rotated"
+    ));
     Ok(())
 }
 
 async fn rotates(opened: &Opened, secret: &SecretId) -> Result<bool, Problem> {
     let current = Selector::Stage(Stage::Current);
     match opened.store.read(secret, &current).await {
-        Ok(version) => Ok(opened.kinds.open(&version.value).is_ok()),
+        Ok(version) => Ok(opened.kinds()?.open(&version.value).is_ok()),
         Err(StoreError::NoSecret(_) | StoreError::NoVersion { .. }) => Ok(false),
         Err(error) => Err(error.into()),
     }

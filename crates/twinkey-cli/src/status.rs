@@ -8,9 +8,9 @@ use twinkey_core::{Description, Failure, Outcome, Record, SecretId, Stage, Store
 use twinkey_local::{Due, Service, Standing};
 
 use crate::arguments::Status;
-use crate::keys::{KeyView, Life, look};
+use crate::keys::{self, KeyView, Life, look};
 use crate::place::Opened;
-use crate::present::{self, ago, line, when};
+use crate::present::{self, ago, line, note, when};
 use crate::problem::Problem;
 
 #[derive(Serialize)]
@@ -51,7 +51,7 @@ pub(crate) async fn status(opened: &Opened, status: &Status) -> Result<(), Probl
     if status.output.json {
         present::json(&entries);
     } else if entries.is_empty() {
-        eprintln!("no secrets yet; store one with: twinkey put NAME --from-file FILE");
+        note("no secrets yet; store one with: twinkey put NAME --from-file FILE");
     } else {
         let now = opened.clock.now();
         for entry in &entries {
@@ -78,7 +78,7 @@ async fn view(opened: &Opened, secret: SecretId) -> Result<View, Problem> {
     let description = opened.store.describe(&secret).await?;
     let keys = look(opened, &secret).await?;
     let mut notes = notes(&description, &keys);
-    let service = Service::new(opened.store.clone(), opened.kinds.clone());
+    let service = Service::new(opened.store.clone(), opened.kinds()?);
     let foreign = keys.iter().any(KeyView::is_foreign);
     let due = service.due(&secret).await.unwrap_or_else(|error| {
         if foreign {
@@ -88,7 +88,7 @@ async fn view(opened: &Opened, secret: SecretId) -> Result<View, Problem> {
         Due::default()
     });
     Ok(View {
-        live: keys.iter().filter(|key| key.is_live()).count(),
+        live: keys::live(&keys),
         overlap_ends: due.overlap_ends,
         due_at: due.at,
         in_flight: in_flight(&service, &secret).await?,
@@ -121,7 +121,7 @@ fn notes(description: &Description, keys: &[KeyView]) -> Vec<String> {
                 .into(),
         );
     }
-    let live = keys.iter().filter(|key| key.is_live()).count();
+    let live = keys::live(keys);
     let asked = keys
         .iter()
         .all(|key| !matches!(key.life, Life::Unknown { .. }));
