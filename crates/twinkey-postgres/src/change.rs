@@ -77,8 +77,8 @@ impl<'a> Change<'a> {
         let taken = Snapshot::take(session, self.twin, &names).await;
         let snapshot = taken.map_err(doing("looking at the roles"))?;
         let (sql, replaced) = self.sql(&snapshot)?;
-        let looked = self.last_look.take(replaced.as_ref()).await;
-        looked.map_err(PostgresError::LastLook)?;
+        let in_time = self.last_look.take(replaced.as_ref()).await;
+        in_time.map_err(PostgresError::LastLook)?;
         let changed = session.execute(&sql).await;
         changed.map_err(doing("changing the role"))?;
         Ok(replaced.map(|there| RetiredKey {

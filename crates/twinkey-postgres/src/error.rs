@@ -9,6 +9,7 @@ use crate::connection::Address;
 use crate::failed_login::FailedLogin;
 use crate::session::StatementError;
 use crate::sqlstate::meaning;
+use crate::statement;
 
 /// What this provider's errors are before the engine sees them.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -53,6 +54,10 @@ pub(crate) enum PostgresError {
     ForeignTwin(String),
     #[error("the role {role} belongs to {holder}")]
     ForeignMark { role: String, holder: Holder },
+    #[error(
+        "this secret's keys are in the roles {original} and {twin}, and the document names others"
+    )]
+    FormerPair { original: String, twin: String },
     #[error("version {version} has taken the place of this one in the role {role}")]
     Superseded { role: String, version: VersionId },
     #[error("{}", .0.message)]
@@ -87,9 +92,10 @@ impl PostgresError {
             | Self::SuperuserRole(_)
             | Self::ForeignOwner { .. }
             | Self::MissingRight { .. } => ErrorKind::Denied,
-            Self::ForeignTwin(_) | Self::ForeignMark { .. } | Self::Superseded { .. } => {
-                ErrorKind::Conflict
-            }
+            Self::ForeignTwin(_)
+            | Self::ForeignMark { .. }
+            | Self::FormerPair { .. }
+            | Self::Superseded { .. } => ErrorKind::Conflict,
             _ => ErrorKind::Unusable,
         }
     }
@@ -112,6 +118,7 @@ impl PostgresError {
             Self::MissingRight { .. } => "MissingRight",
             Self::ForeignTwin(_) => "ForeignTwin",
             Self::ForeignMark { .. } => "ForeignMark",
+            Self::FormerPair { .. } => "FormerPair",
             Self::Superseded { .. } => "Superseded",
             Self::MalformedVerifier => "MalformedVerifier",
             Self::NotListed => "NotListed",
@@ -153,6 +160,11 @@ impl PostgresError {
             Self::ForeignMark { role, .. } => format!(
                 "let one secret manage the pair; if the other one is gone for good: DROP ROLE {};",
                 escape_identifier(role)
+            ),
+            Self::FormerPair { original, twin } => format!(
+                "put a document of one of these roles again, or, once nobody logs in as them, \
+                 end their keys and the mark: {}",
+                statement::end_pair(original, twin)
             ),
             Self::Superseded { .. } => {
                 "nothing: a later rotation has passed, and this one must not undo it".into()

@@ -25,15 +25,17 @@ impl Pairing {
         twin: &str,
         address: &SecretAddress,
     ) -> Result<Self, PostgresError> {
+        let exists = |name: &str| snapshot.role(name).is_some();
+        if !exists(username) {
+            return Err(PostgresError::RoleMissing(username.into()));
+        }
         let mut ours = None;
         for (role, comment) in snapshot.marked() {
             if let Some(mark) = own_mark(role, comment, [username, twin], address)? {
                 ours = Some(mark);
             }
         }
-        let exists = |name: &str| snapshot.role(name).is_some();
         match ours {
-            _ if !exists(username) => Err(PostgresError::RoleMissing(username.into())),
             Some(_) if !exists(twin) => Err(PostgresError::RoleMissing(twin.into())),
             Some(mark) => Ok(Self::Marked(Box::new(mark))),
             None if exists(twin) => Err(PostgresError::ForeignTwin(twin.into())),
@@ -42,7 +44,8 @@ impl Pairing {
     }
 }
 
-/// A mark that concerns one of the two roles must be ours and of exactly this pair.
+/// A mark that concerns one of the two roles must be ours and of exactly this pair; and one of
+/// ours must be on no other pair, whose keys nobody would end any longer. (P2, P4)
 fn own_mark(
     role: &Role,
     comment: &str,
@@ -63,7 +66,11 @@ fn own_mark(
         };
     };
     if !pair.iter().any(|name| mark.names(name)) {
-        return Ok(None);
+        return if mark.address == *address {
+            Err(former(mark))
+        } else {
+            Ok(None)
+        };
     }
     if mark.address != *address {
         return Err(foreign(Holder::Secret(mark.address)));
@@ -76,6 +83,13 @@ fn own_mark(
         return Err(DocumentError::new("twin", problem).into());
     }
     Ok(Some(mark))
+}
+
+fn former(mark: Mark) -> PostgresError {
+    PostgresError::FormerPair {
+        original: mark.original,
+        twin: mark.twin,
+    }
 }
 
 /// The twin of a document that names none: by AWS's convention the clone. A role whose name
@@ -168,6 +182,25 @@ mod tests {
         let roles = vec![plain_role("app"), marked("blue", "app", "ours")];
         let found = find(roles, "app", "app_clone");
         assert!(matches!(found, Err(PostgresError::Document(error)) if error.field == "twin"));
+    }
+
+    #[test]
+    fn p4_our_own_mark_on_roles_that_are_not_this_pair_refuses() {
+        let former = || marked("app_clone", "app", "ours");
+        for roles in [
+            vec![plain_role("shop"), former()],
+            vec![
+                plain_role("shop"),
+                former(),
+                marked("shop_clone", "shop", "ours"),
+            ],
+        ] {
+            let found = find(roles, "shop", "shop_clone");
+            let Err(PostgresError::FormerPair { original, twin }) = found else {
+                panic!("{found:?}")
+            };
+            assert_eq!((original.as_str(), twin.as_str()), ("app", "app_clone"));
+        }
     }
 
     #[test]

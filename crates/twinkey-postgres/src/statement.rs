@@ -38,6 +38,15 @@ pub(crate) fn lock_out(role: &str) -> String {
     )
 }
 
+/// Ends both keys of a pair, and then the mark on it.
+pub(crate) fn end_pair(original: &str, twin: &str) -> String {
+    let (original, twin) = (escape_identifier(original), escape_identifier(twin));
+    format!(
+        "ALTER ROLE {original} PASSWORD NULL; ALTER ROLE {twin} PASSWORD NULL; \
+         COMMENT ON ROLE {twin} IS NULL;"
+    )
+}
+
 /// Creates the twin of `original`, with its attributes and settings, acting as the mark's owner.
 pub(crate) fn create_twin(
     original: &Role,

@@ -2,8 +2,10 @@
 
 use postgres_protocol::escape::escape_identifier;
 use serde_json::json;
+use twinkey_core::{Credential, SecretValue};
+use twinkey_postgres::PostgresSecret;
 
-use crate::scene::{PASSWORD, Scene};
+use crate::scene::{PASSWORD, Scene, address};
 
 /// Quotes, spaces, a comment, a format, a URL's encoding, a keyword, the mark's own prefix.
 fn hostile() -> Vec<String> {
@@ -29,6 +31,7 @@ fn hostile() -> Vec<String> {
 async fn hostile_role_names_are_only_names() {
     let mut scene = Scene::start().await;
     for name in hostile() {
+        scene.address = address(&name);
         let quoted = escape_identifier(&name);
         scene
             .sql(&format!("CREATE ROLE {quoted} LOGIN PASSWORD '{PASSWORD}'"))
@@ -100,8 +103,33 @@ async fn a_clone_of_exactly_63_bytes_is_made_and_one_of_64_is_refused() {
         scene
             .sql(&format!("CREATE ROLE {name} LOGIN PASSWORD '{PASSWORD}'"))
             .await;
+        scene.address = address(&name);
         let document = scene.document(&name);
         let current = scene.put(&document);
         assert_eq!(scene.rotate(&current).await.is_ok(), fits);
+    }
+}
+
+#[tokio::test]
+async fn the_names_that_a_document_may_not_have_are_those_that_the_server_refuses() {
+    let scene = Scene::start().await;
+    let root = scene.root().await;
+    for (name, possible) in [
+        ("pg_app", false),
+        ("public", false),
+        ("none", false),
+        ("PG_app", true),
+        ("Public", true),
+        ("current_user", true),
+        ("session_user", true),
+        ("current_role", true),
+        ("user", true),
+        ("all", true),
+    ] {
+        let sql = format!("CREATE ROLE {}", escape_identifier(name));
+        assert_eq!(root.batch_execute(&sql).await.is_ok(), possible, "{name}");
+        let value = SecretValue::new(scene.document(name).to_string());
+        let parsed = PostgresSecret::parse(&value);
+        assert_eq!(parsed.is_ok(), possible, "{name}");
     }
 }

@@ -1,7 +1,7 @@
 //! The twin: made by us, like the original, acting as it; and roles that are not ours.
 
 use serde_json::json;
-use twinkey_core::{ErrorKind, Provider};
+use twinkey_core::{Credential, ErrorKind, Provider};
 
 use crate::scene::{PASSWORD, Scene, address};
 
@@ -346,4 +346,43 @@ async fn p11_a_role_that_cannot_be_used_any_longer_is_found_before_anything_is_c
     nobody["password"] = json!(PASSWORD);
     let nobody = scene.put(&nobody);
     assert_eq!(scene.ready_error(&nobody).await.code, "RoleMissing");
+}
+
+#[tokio::test]
+async fn p4_a_document_of_other_roles_waits_until_the_former_pairs_keys_are_ended() {
+    let mut scene = Scene::start().await;
+    scene
+        .sql(&format!("CREATE ROLE shop LOGIN PASSWORD '{PASSWORD}'"))
+        .await;
+    let first = scene.put_app();
+    let second = scene.rotate(&first).await.unwrap();
+    let moved = scene.document("shop");
+    let moved = scene.put(&moved);
+    let before = scene.fingerprint().await;
+    let error = scene.ready_error(&moved).await;
+    assert_eq!(
+        (error.kind, error.code),
+        (ErrorKind::Conflict, "FormerPair")
+    );
+    assert!(error.message.contains("app and app_clone"), "{error}");
+    // Nor does a rotation that checked before the mark was there.
+    let forged = moved.secret.clone();
+    let mut pending: serde_json::Value = serde_json::from_str(forged.render().expose()).unwrap();
+    pending["username"] = json!("shop_clone");
+    pending["twin"] = json!("shop");
+    pending["owner"] = json!("shop");
+    let pending = scene.put(&pending);
+    let late = scene.apply(&moved, &pending).await.unwrap_err();
+    assert_eq!(late.code, "FormerPair");
+    assert_eq!(scene.fingerprint().await, before);
+    // The way out, as the hint says it.
+    let hint = error.hint.unwrap();
+    let (_, sql) = hint.split_once("mark: ").unwrap();
+    scene.sql(sql).await;
+    let next = scene.rotate(&moved).await.unwrap();
+    let mut live = Vec::new();
+    for key in [&first, &second, &moved, &next] {
+        live.push(scene.is_live(key).await);
+    }
+    assert_eq!(live, [false, false, true, true]);
 }
