@@ -83,7 +83,8 @@ async fn read(borrow: &dyn Borrow, name: &SecretId) -> Result<AdminSecret, Postg
     })
 }
 
-/// Limits that hold at the server even if we are gone, and names that mean what they say.
+/// Limits that hold at the server even if we are gone, and names that mean what they say. What the
+/// admin's sessions do by default is no reason to call the server read-only.
 fn options(timeouts: &Timeouts) -> String {
     // A little before we stop waiting, so that the reason still reaches us.
     let statement = timeouts.statement.as_millis() * 9 / 10;
@@ -93,7 +94,7 @@ fn options(timeouts: &Timeouts) -> String {
     format!(
         "-c statement_timeout={statement} -c lock_timeout={lock} \
          -c idle_in_transaction_session_timeout={idle} -c search_path=pg_catalog \
-         -c DateStyle=ISO"
+         -c DateStyle=ISO -c default_transaction_read_only=off"
     )
 }
 

@@ -40,6 +40,17 @@ pub(crate) enum PostgresError {
     RoleCannotLogIn(String),
     #[error("the role {0} has expired (VALID UNTIL)")]
     RoleExpired(String),
+    #[error("the role {0} may have no connection (CONNECTION LIMIT 0)")]
+    RoleWithoutConnections(String),
+    #[error("the role {role} acts as {acts_as} and not as {owner}, the owner of the pair")]
+    RoleActsAsOther {
+        role: String,
+        acts_as: String,
+        owner: String,
+        mend: String,
+    },
+    #[error("the role {role} may not act as {owner}, the owner of the pair")]
+    RoleNotMember { role: String, owner: String },
     #[error("the role {0} is a superuser, and the admin is not")]
     SuperuserRole(String),
     #[error("the role {original} may not act as {owner}, so its twin does not get to either")]
@@ -89,6 +100,9 @@ impl PostgresError {
             Self::ServerReadOnly => ErrorKind::Transient,
             Self::RoleCannotLogIn(_)
             | Self::RoleExpired(_)
+            | Self::RoleWithoutConnections(_)
+            | Self::RoleActsAsOther { .. }
+            | Self::RoleNotMember { .. }
             | Self::SuperuserRole(_)
             | Self::ForeignOwner { .. }
             | Self::MissingRight { .. } => ErrorKind::Denied,
@@ -113,6 +127,9 @@ impl PostgresError {
             Self::RoleMissing(_) => "RoleMissing",
             Self::RoleCannotLogIn(_) => "RoleCannotLogIn",
             Self::RoleExpired(_) => "RoleExpired",
+            Self::RoleWithoutConnections(_) => "RoleWithoutConnections",
+            Self::RoleActsAsOther { .. } => "RoleActsAsOther",
+            Self::RoleNotMember { .. } => "RoleNotMember",
             Self::SuperuserRole(_) => "SuperuserRole",
             Self::ForeignOwner { .. } => "ForeignOwner",
             Self::MissingRight { .. } => "MissingRight",
@@ -143,6 +160,17 @@ impl PostgresError {
                     escape_identifier(role)
                 )
             }
+            Self::RoleWithoutConnections(role) => {
+                format!(
+                    "ALTER ROLE {} CONNECTION LIMIT -1;",
+                    escape_identifier(role)
+                )
+            }
+            Self::RoleNotMember { role, owner } => format!(
+                "GRANT {} TO {};",
+                escape_identifier(owner),
+                escape_identifier(role)
+            ),
             Self::SuperuserRole(_) => {
                 "name a superuser's secret in masterarn, or rotate a role with fewer rights".into()
             }
@@ -151,7 +179,7 @@ impl PostgresError {
                 escape_identifier(owner),
                 escape_identifier(original)
             ),
-            Self::MissingRight { mend, .. } => mend.clone(),
+            Self::MissingRight { mend, .. } | Self::RoleActsAsOther { mend, .. } => mend.clone(),
             Self::ForeignTwin(role) => format!(
                 "add \"twin\" with an unused name to the document, or, if nobody needs that role: \
                  DROP ROLE {};",

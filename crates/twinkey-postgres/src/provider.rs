@@ -16,6 +16,7 @@ use crate::connection::Connector;
 use crate::document::PostgresSecret;
 use crate::error::PostgresError;
 use crate::failed_login::{FailedLogin, Whose};
+use crate::mark::Mark;
 use crate::pair::{Pairing, default_twin};
 use crate::rights;
 use crate::session::{Session, StatementError};
@@ -235,7 +236,11 @@ fn complete(
             let roles = [snapshot.existing(username)?, snapshot.existing(&twin)?];
             rights::check_usable(snapshot, &roles)?;
             rights::check_change(snapshot, &roles)?;
-            Ok(current.completed(&twin, current.owner().unwrap_or(&mark.owner))?)
+            let owner = marked_owner(current, &mark)?;
+            for role in roles {
+                rights::check_acting(role, owner, current.database())?;
+            }
+            Ok(current.completed(&twin, owner)?)
         }
         Pairing::First => {
             let original = snapshot.existing(username)?;
@@ -245,6 +250,18 @@ fn complete(
             rights::check_creation(snapshot, original, snapshot.existing(owner)?)?;
             Ok(completed)
         }
+    }
+}
+
+/// The owner of a pair that exists: a document that names another one would only be found out
+/// by a login with a new password.
+fn marked_owner<'a>(current: &PostgresSecret, mark: &'a Mark) -> Result<&'a str, DocumentError> {
+    match current.owner() {
+        Some(other) if other != mark.owner => Err(DocumentError::new(
+            "owner",
+            format!("is not what the pair acts as at the server: {}", mark.owner),
+        )),
+        _ => Ok(&mark.owner),
     }
 }
 

@@ -5,6 +5,7 @@ use postgres_protocol::escape::escape_identifier;
 
 use crate::error::PostgresError;
 use crate::snapshot::{Role, Setting, Snapshot};
+use crate::statement;
 
 /// From this version on, CREATEROLE alone changes nothing: it takes ADMIN OPTION on the role.
 /// <https://www.postgresql.org/docs/16/release-16.html>
@@ -22,6 +23,30 @@ pub(crate) fn check_usable(snapshot: &Snapshot, roles: &[&Role]) -> Result<(), P
         if role.is_expired {
             return Err(PostgresError::RoleExpired(role.name.clone()));
         }
+        if role.connection_limit == 0 && !role.is_superuser {
+            return Err(PostgresError::RoleWithoutConnections(role.name.clone()));
+        }
+    }
+    Ok(())
+}
+
+/// Whether what consumers create will belong to the owner. A login shows it, but only once the
+/// role has a new password. (P6, P11)
+pub(crate) fn check_acting(role: &Role, owner: &str, database: &str) -> Result<(), PostgresError> {
+    let acts_as = role.acts_as(database).unwrap_or(&role.name);
+    if acts_as != owner {
+        return Err(PostgresError::RoleActsAsOther {
+            role: role.name.clone(),
+            acts_as: acts_as.into(),
+            owner: owner.into(),
+            mend: statement::act_as(role, owner, database),
+        });
+    }
+    if role.name != owner && !role.may_act_as.iter().any(|other| other == owner) {
+        return Err(PostgresError::RoleNotMember {
+            role: role.name.clone(),
+            owner: owner.into(),
+        });
     }
     Ok(())
 }

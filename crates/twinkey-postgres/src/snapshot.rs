@@ -1,6 +1,7 @@
 //! What the server says of the roles concerned, and of us: everything in one statement.
 
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use tokio_postgres::Row;
 use tokio_postgres::types::{FromSql, ToSql, Type};
 
@@ -37,6 +38,8 @@ pub(crate) struct Role {
     pub(crate) is_administered: bool,
     /// Whether the pair's original may act as it already.
     pub(crate) is_open_to_original: bool,
+    /// As whom it may act. Not looked up for roles that were not asked for.
+    pub(crate) may_act_as: Vec<String>,
 }
 
 /// One entry of `ALTER ROLE … SET`.
@@ -118,11 +121,11 @@ impl Role {
             self.settings.iter().find(here)
         };
         let setting = among(Some(database)).or_else(|| among(None))?;
-        Some(&setting.value)
+        // As itself, whatever a more general setting says.
+        (setting.value != "none").then_some(&setting.value)
     }
 
     fn read(row: &Row) -> Result<Self, StatementError> {
-        let settings: String = field(row, "settings")?;
         Ok(Self {
             name: field(row, "name")?,
             is_superuser: field(row, "is_superuser")?,
@@ -135,12 +138,18 @@ impl Role {
             valid_until: field(row, "valid_until")?,
             is_expired: field(row, "is_expired")?,
             comment: field(row, "comment")?,
-            settings: serde_json::from_str(&settings).map_err(|_| StatementError::Form)?,
+            settings: list(row, "settings")?,
             is_me: field(row, "is_me")?,
             is_administered: field(row, "is_administered")?,
             is_open_to_original: field(row, "is_open_to_original")?,
+            may_act_as: list(row, "may_act_as")?,
         })
     }
+}
+
+fn list<T: DeserializeOwned>(row: &Row, name: &str) -> Result<Vec<T>, StatementError> {
+    let json: String = field(row, name)?;
+    serde_json::from_str(&json).map_err(|_| StatementError::Form)
 }
 
 fn field<'a, T: FromSql<'a>>(row: &'a Row, name: &str) -> Result<T, StatementError> {
@@ -149,13 +158,18 @@ fn field<'a, T: FromSql<'a>>(row: &'a Row, name: &str) -> Result<T, StatementErr
 
 /// Rights on single parameters exist since version 15; before, anybody could set an unknown one.
 /// <https://www.postgresql.org/docs/15/release-15.html>
+/// Since version 16 a member may be one without the right to act as the role.
+/// <https://www.postgresql.org/docs/16/release-16.html>
 fn query(major_version: u32) -> String {
     let granted = if major_version >= 15 {
         "pg_catalog.has_parameter_privilege(entry.name, 'SET')"
     } else {
         "known.name IS NULL"
     };
-    QUERY.replace("{granted}", granted)
+    let acting = if major_version >= 16 { "SET" } else { "MEMBER" };
+    QUERY
+        .replace("{granted}", granted)
+        .replace("{acting}", acting)
 }
 
 const QUERY: &str = "
@@ -190,6 +204,11 @@ SELECT r.rolname::text AS name,
            SELECT pg_catalog.pg_has_role(o.oid, r.oid, 'MEMBER')
              FROM pg_catalog.pg_roles o
             WHERE o.rolname::text = $2), false) AS is_open_to_original,
+       coalesce((
+           SELECT pg_catalog.json_agg(o.rolname)
+             FROM pg_catalog.pg_roles o
+            WHERE r.rolname::text = ANY ($1)
+              AND pg_catalog.pg_has_role(r.oid, o.oid, '{acting}'))::text, '[]') AS may_act_as,
        pg_catalog.pg_is_in_recovery()
            OR pg_catalog.current_setting('transaction_read_only') = 'on' AS read_only
   FROM pg_catalog.pg_roles r
@@ -226,5 +245,6 @@ pub(crate) fn plain_role(name: &str) -> Role {
         is_me: false,
         is_administered: false,
         is_open_to_original: true,
+        may_act_as: Vec::new(),
     }
 }

@@ -75,6 +75,19 @@ pub(crate) fn create_twin(
     sql
 }
 
+/// Lets a role's logins in a database act as the owner again, where the present setting stands.
+pub(crate) fn act_as(role: &Role, owner: &str, database: &str) -> String {
+    let name = escape_identifier(&role.name);
+    let here =
+        |setting: &Setting| setting.is_role() && setting.database.as_deref() == Some(database);
+    let place = if role.settings.iter().any(here) {
+        format!("{name} IN DATABASE {}", escape_identifier(database))
+    } else {
+        name
+    };
+    format!("ALTER ROLE {place} SET role TO {};", escape_literal(owner))
+}
+
 fn password(role: &str, verifier: &Verifier) -> String {
     format!(
         "ALTER ROLE {} PASSWORD {};",

@@ -284,14 +284,25 @@ async fn p11_a_database_that_does_not_exist_and_a_role_without_a_free_connection
 async fn p11_a_server_that_takes_no_changes() {
     let mut scene = Scene::start().await;
     let (current, _) = rotated(&mut scene).await;
-    scene
-        .sql("ALTER ROLE rotator SET default_transaction_read_only TO on")
-        .await;
+    let home = scene.ask("SHOW data_directory").await.unwrap();
+    scene.cluster.stop().unwrap();
+    std::fs::write(format!("{home}/standby.signal"), "").unwrap();
+    scene.cluster.resume().unwrap();
     let error = scene.ready_error(&current).await;
     assert_eq!(
         (error.kind, error.code),
         (ErrorKind::Transient, "ServerReadOnly")
     );
+}
+
+#[tokio::test]
+async fn an_admin_whose_sessions_only_read_by_default_still_rotates() {
+    let mut scene = Scene::start().await;
+    scene
+        .sql("ALTER ROLE rotator SET default_transaction_read_only TO on")
+        .await;
+    let (current, pending) = rotated(&mut scene).await;
+    scene.apply(&current, &pending).await.unwrap();
 }
 
 #[tokio::test]

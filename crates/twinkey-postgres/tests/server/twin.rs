@@ -349,6 +349,44 @@ async fn p11_a_role_that_cannot_be_used_any_longer_is_found_before_anything_is_c
 }
 
 #[tokio::test]
+async fn p11_a_pair_that_no_longer_acts_as_its_owner_is_found_before_anything_is_changed() {
+    let mut scene = Scene::start().await;
+    scene.sql("CREATE ROLE shop").await;
+    let first = scene.put_app();
+    let mut current = scene.rotate(&first).await.unwrap();
+    for (breaking, code) in [
+        ("ALTER ROLE app SET role TO shop", "RoleActsAsOther"),
+        ("ALTER ROLE app_clone RESET role", "RoleActsAsOther"),
+        (
+            "ALTER ROLE app_clone IN DATABASE postgres SET role TO none",
+            "RoleActsAsOther",
+        ),
+        ("REVOKE app FROM app_clone", "RoleNotMember"),
+        (
+            "ALTER ROLE app CONNECTION LIMIT 0",
+            "RoleWithoutConnections",
+        ),
+        (
+            "ALTER ROLE app_clone CONNECTION LIMIT 0",
+            "RoleWithoutConnections",
+        ),
+    ] {
+        scene.sql(breaking).await;
+        let before = scene.fingerprint().await;
+        let error = scene.ready_error(&current).await;
+        assert_eq!((error.kind, error.code), (ErrorKind::Denied, code));
+        assert_eq!(scene.fingerprint().await, before);
+        scene.sql(&error.hint.unwrap()).await;
+        current = scene.rotate(&current).await.unwrap();
+    }
+    let mut other_owner = current.document();
+    other_owner["owner"] = json!("shop");
+    let other_owner = scene.put(&other_owner);
+    let error = scene.ready_error(&other_owner).await;
+    assert!(error.message.starts_with("field owner: "), "{error}");
+}
+
+#[tokio::test]
 async fn p4_a_document_of_other_roles_waits_until_the_former_pairs_keys_are_ended() {
     let mut scene = Scene::start().await;
     scene
