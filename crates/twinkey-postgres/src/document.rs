@@ -12,7 +12,8 @@ use crate::field::{self, Fields, NAME_BYTES};
 use crate::password;
 use crate::password_copy::{self, Pair};
 
-const CLONE: &str = "_clone";
+/// AWS's ending for the twin's name.
+pub(crate) const CLONE: &str = "_clone";
 const DEFAULT_DATABASE: &str = "postgres";
 
 /// One login role's password, and where it is good for.

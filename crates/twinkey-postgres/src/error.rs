@@ -63,6 +63,12 @@ pub(crate) enum PostgresError {
     },
     #[error("a role {0} exists that twinkey has not made; it was left alone")]
     ForeignTwin(String),
+    #[error("twinkey's mark is gone from {twin}, the twin of {original}; both were left alone")]
+    MarkMissing {
+        original: String,
+        twin: String,
+        mend: String,
+    },
     #[error("the role {role} belongs to {holder}")]
     ForeignMark { role: String, holder: Holder },
     #[error(
@@ -107,6 +113,7 @@ impl PostgresError {
             | Self::ForeignOwner { .. }
             | Self::MissingRight { .. } => ErrorKind::Denied,
             Self::ForeignTwin(_)
+            | Self::MarkMissing { .. }
             | Self::ForeignMark { .. }
             | Self::FormerPair { .. }
             | Self::Superseded { .. } => ErrorKind::Conflict,
@@ -134,6 +141,7 @@ impl PostgresError {
             Self::ForeignOwner { .. } => "ForeignOwner",
             Self::MissingRight { .. } => "MissingRight",
             Self::ForeignTwin(_) => "ForeignTwin",
+            Self::MarkMissing { .. } => "MarkMissing",
             Self::ForeignMark { .. } => "ForeignMark",
             Self::FormerPair { .. } => "FormerPair",
             Self::Superseded { .. } => "Superseded",
@@ -184,6 +192,10 @@ impl PostgresError {
                 "add \"twin\" with an unused name to the document, or, if nobody needs that role: \
                  DROP ROLE {};",
                 escape_identifier(role)
+            ),
+            Self::MarkMissing { mend, .. } => format!(
+                "if twinkey did not make that role, name an unused one in twin; \
+                 if it did, write the mark again: {mend}"
             ),
             Self::ForeignMark { role, .. } => format!(
                 "let one secret manage the pair; if the other one is gone for good: DROP ROLE {};",

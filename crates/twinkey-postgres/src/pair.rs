@@ -2,10 +2,11 @@
 
 use twinkey_core::{DocumentError, SecretAddress};
 
-use crate::document::PostgresSecret;
+use crate::document::{CLONE, PostgresSecret};
 use crate::error::{Holder, PostgresError};
 use crate::mark::Mark;
 use crate::snapshot::{Role, Snapshot};
+use crate::statement;
 
 /// How far a pair of roles has come.
 #[derive(Debug)]
@@ -38,7 +39,7 @@ impl Pairing {
         match ours {
             Some(_) if !exists(twin) => Err(PostgresError::RoleMissing(twin.into())),
             Some(mark) => Ok(Self::Marked(Box::new(mark))),
-            None if exists(twin) => Err(PostgresError::ForeignTwin(twin.into())),
+            None if exists(twin) => Err(unmarked(snapshot, username, twin, address)),
             None => Ok(Self::First),
         }
     }
@@ -83,6 +84,38 @@ fn own_mark(
         return Err(DocumentError::new("twin", problem).into());
     }
     Ok(Some(mark))
+}
+
+/// What two roles are that both exist and that nobody has marked: ours once, if both act as one.
+fn unmarked(
+    snapshot: &Snapshot,
+    username: &str,
+    twin: &str,
+    address: &SecretAddress,
+) -> PostgresError {
+    let owner = |name| Some(snapshot.role(name)?.acts_everywhere_as());
+    match owner(username) {
+        Some(one) if owner(twin) == Some(one) => mark_missing([username, twin], one, address),
+        _ => PostgresError::ForeignTwin(twin.into()),
+    }
+}
+
+/// Says how the mark is written again. The original is the owner; where a third role is, the one
+/// that the other is named after.
+pub(crate) fn mark_missing(pair: [&str; 2], owner: &str, address: &SecretAddress) -> PostgresError {
+    let [one, other] = pair;
+    let is_clone = owner != one && one.strip_suffix(CLONE) == Some(other);
+    let (original, twin) = if owner == other || is_clone {
+        (other, one)
+    } else {
+        (one, other)
+    };
+    let mark = Mark::new(address.clone(), original, twin, owner);
+    PostgresError::MarkMissing {
+        original: original.into(),
+        twin: twin.into(),
+        mend: statement::comment(&mark),
+    }
 }
 
 fn former(mark: Mark) -> PostgresError {
@@ -200,6 +233,27 @@ mod tests {
                 panic!("{found:?}")
             };
             assert_eq!((original.as_str(), twin.as_str()), ("app", "app_clone"));
+        }
+    }
+
+    #[test]
+    fn the_mark_that_is_missing_belongs_on_the_one_that_is_not_the_original() {
+        for (pair, owner, twin) in [
+            (["app", "blue"], "app", "blue"),
+            (["blue", "app"], "app", "blue"),
+            (["app", "app_clone"], "shop", "app_clone"),
+            (["app_clone", "app"], "shop", "app_clone"),
+            (
+                ["app_clone", "app_clone_clone"],
+                "app_clone",
+                "app_clone_clone",
+            ),
+        ] {
+            let missing = mark_missing(pair, owner, &address("ours"));
+            assert!(
+                matches!(&missing, PostgresError::MarkMissing { twin: found, .. } if found == twin),
+                "{missing}"
+            );
         }
     }
 

@@ -17,7 +17,7 @@ use crate::document::PostgresSecret;
 use crate::error::PostgresError;
 use crate::failed_login::{FailedLogin, Whose};
 use crate::mark::Mark;
-use crate::pair::{Pairing, default_twin};
+use crate::pair::{Pairing, default_twin, mark_missing};
 use crate::rights;
 use crate::session::{Session, StatementError};
 use crate::settings::Settings;
@@ -231,7 +231,8 @@ fn complete(
         Some(twin) => twin.to_owned(),
         None => default_twin(snapshot, current, address),
     };
-    match Pairing::find(snapshot, username, &twin, address)? {
+    let found = Pairing::find(snapshot, username, &twin, address);
+    match found.map_err(|error| once_ours(error, current, address))? {
         Pairing::Marked(mark) => {
             let roles = [snapshot.existing(username)?, snapshot.existing(&twin)?];
             rights::check_usable(snapshot, &roles)?;
@@ -250,6 +251,21 @@ fn complete(
             rights::check_creation(snapshot, original, snapshot.existing(owner)?)?;
             Ok(completed)
         }
+    }
+}
+
+/// A document with both fields of ours has rotated before: then the twin is no stranger, but has
+/// lost its mark.
+fn once_ours(
+    error: PostgresError,
+    current: &PostgresSecret,
+    address: &SecretAddress,
+) -> PostgresError {
+    match (&error, current.twin(), current.owner()) {
+        (PostgresError::ForeignTwin(_), Some(twin), Some(owner)) => {
+            mark_missing([current.username(), twin], owner, address)
+        }
+        _ => error,
     }
 }
 

@@ -115,14 +115,22 @@ impl Snapshot {
 impl Role {
     /// As whom its logins act in a database, by `ALTER ROLE … SET role`.
     pub(crate) fn acts_as(&self, database: &str) -> Option<&str> {
-        let among = |place: Option<&str>| {
-            let here =
-                |setting: &&Setting| setting.is_role() && setting.database.as_deref() == place;
-            self.settings.iter().find(here)
-        };
-        let setting = among(Some(database)).or_else(|| among(None))?;
+        let setting = self.role_set(Some(database)).or(self.role_set(None))?;
         // As itself, whatever a more general setting says.
-        (setting.value != "none").then_some(&setting.value)
+        (setting != "none").then_some(setting)
+    }
+
+    /// As whom its logins act where no database says otherwise.
+    pub(crate) fn acts_everywhere_as(&self) -> &str {
+        let set = self.role_set(None).filter(|name| *name != "none");
+        set.unwrap_or(&self.name)
+    }
+
+    fn role_set(&self, database: Option<&str>) -> Option<&str> {
+        let here =
+            |setting: &&Setting| setting.is_role() && setting.database.as_deref() == database;
+        let setting = self.settings.iter().find(here)?;
+        Some(&setting.value)
     }
 
     fn read(row: &Row) -> Result<Self, StatementError> {

@@ -96,7 +96,8 @@ fn password(role: &str, verifier: &Verifier) -> String {
     )
 }
 
-fn comment(mark: &Mark) -> String {
+/// Writes the mark.
+pub(crate) fn comment(mark: &Mark) -> String {
     format!(
         "COMMENT ON ROLE {} IS {};",
         escape_identifier(&mark.twin),

@@ -387,6 +387,43 @@ async fn p11_a_pair_that_no_longer_acts_as_its_owner_is_found_before_anything_is
 }
 
 #[tokio::test]
+async fn a_mark_that_was_removed_by_hand_is_written_again_by_the_hint() {
+    let mut scene = Scene::start().await;
+    let mut current = scene.put_app();
+    for _ in 0..2 {
+        let before = current;
+        current = scene.rotate(&before).await.unwrap();
+        let pending = scene.create(&current).await.unwrap();
+        scene.sql("COMMENT ON ROLE app_clone IS 'mine'").await;
+        let by_hand = scene.document(current.user());
+        let by_hand = scene.put(&by_hand);
+        let late = scene.apply(&current, &pending).await.unwrap_err();
+        let mut hints = Vec::new();
+        for error in [late, scene.ready_error(&current).await] {
+            assert_eq!(
+                (error.kind, error.code),
+                (ErrorKind::Conflict, "MarkMissing")
+            );
+            hints.push(error.hint.unwrap());
+        }
+        if by_hand.user() == "app" {
+            hints.push(scene.ready_error(&by_hand).await.hint.unwrap());
+        }
+        assert!(hints.iter().all(|hint| *hint == hints[0]), "{hints:?}");
+        assert!(!hints[0].contains("DROP ROLE"));
+        scene.sql(hints[0].split_once("again: ").unwrap().1).await;
+        scene.apply(&current, &pending).await.unwrap();
+        assert!(scene.is_live(&current).await && scene.is_live(&pending).await);
+        scene.sql("COMMENT ON ROLE app_clone IS NULL").await;
+        let error = scene.ready_error(&pending).await;
+        scene
+            .sql(error.hint.unwrap().split_once("again: ").unwrap().1)
+            .await;
+        current = pending;
+    }
+}
+
+#[tokio::test]
 async fn p4_a_document_of_other_roles_waits_until_the_former_pairs_keys_are_ended() {
     let mut scene = Scene::start().await;
     scene
