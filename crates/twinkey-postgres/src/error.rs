@@ -3,12 +3,13 @@
 use postgres_protocol::escape::escape_identifier;
 use twinkey_core::{
     DocumentError, ErrorKind, ProviderError, SecretAddress, SecretId, StoreError, VersionId,
+    escape_control,
 };
 
 use crate::connection::Address;
 use crate::failed_login::FailedLogin;
 use crate::session::StatementError;
-use crate::sqlstate::meaning;
+use crate::sqlstate::{BUSY, meaning};
 use crate::statement;
 
 /// What this provider's errors are before the engine sees them.
@@ -161,6 +162,10 @@ impl PostgresError {
             Self::LastLook(error) => return error.hint.clone(),
             Self::Statement { cause, .. } => statement_hint(cause)?,
             Self::ServerReadOnly => "name the primary in host, or wait for the failover".into(),
+            Self::RoleMissing(role) => format!(
+                "correct the name in the document, or make the role: CREATE ROLE {} LOGIN;",
+                escape_identifier(role)
+            ),
             Self::RoleCannotLogIn(role) => format!("ALTER ROLE {} LOGIN;", escape_identifier(role)),
             Self::RoleExpired(role) => {
                 format!(
@@ -225,8 +230,9 @@ impl From<PostgresError> for ProviderError {
         Self {
             kind: error.kind(),
             code: error.code(),
-            message: error.to_string(),
-            hint: error.hint(),
+            // Names are the document's and the server's: none may forge a line of a log. (P8)
+            message: escape_control(&error.to_string()),
+            hint: error.hint().map(|hint| escape_control(&hint)),
             retry_after: None,
         }
     }
@@ -256,6 +262,30 @@ fn statement_hint(cause: &StatementError) -> Option<String> {
         "LockTimeout" => {
             "find who holds the lock: SELECT * FROM pg_locks WHERE NOT granted;".into()
         }
+        "ServerBusy" => BUSY.into(),
         _ => return None,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn p8_no_name_forges_a_line_of_a_log() {
+        let name = "app\nINFO all is well\u{1b}[2J";
+        for error in [
+            PostgresError::RoleMissing(name.into()),
+            PostgresError::ForeignTwin(name.into()),
+            PostgresError::FormerPair {
+                original: name.into(),
+                twin: name.into(),
+            },
+        ] {
+            let error = ProviderError::from(error);
+            let shown = format!("{error} {}", error.hint.as_deref().unwrap_or_default());
+            assert!(!shown.contains(char::is_control), "{shown:?}");
+            assert!(error.message.contains("app\\nINFO"), "{error}");
+        }
+    }
 }

@@ -5,7 +5,7 @@ use twinkey_core::ErrorKind;
 use crate::authentication_guard::Refusal;
 use crate::connect_error::ConnectError;
 use crate::connection::Address;
-use crate::sqlstate::{is_bad_login, meaning};
+use crate::sqlstate::{BUSY, is_bad_login, meaning};
 
 /// One failed login.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -80,6 +80,7 @@ impl FailedLogin {
                 Whose::Admin => ADMIN_PASSWORD.into(),
                 Whose::Consumer => return None,
             },
+            ConnectError::Answer(answer) if meaning(&answer.state).0 == "ServerBusy" => BUSY.into(),
             ConnectError::PlaintextRefused => PLAINTEXT.into(),
             ConnectError::TlsRefused => TLS_OFF.into(),
             ConnectError::UnknownAuthority => AUTHORITY.into(),

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use tokio_postgres::error::SqlState;
 use twinkey_core::{
     Borrow, Choose, DocumentError, Fence, LastLook, Listing, Origin, Provider, ProviderError,
-    Random, Retired, RetiredKey, Retiring, SecretAddress, Verdict,
+    Random, Retired, RetiredKey, Retiring, SecretAddress, Verdict, escape_control,
 };
 
 use crate::admin;
@@ -215,8 +215,9 @@ async fn identify(session: &Session, secret: &PostgresSecret) -> Result<Verdict,
     if role == secret.username() && acts_as == owner {
         return Ok(Verdict::Accepted);
     }
+    let reason = format!("the login is {role} and acts as {acts_as}, not as {owner}");
     Ok(Verdict::Refused {
-        reason: format!("the login is {role} and acts as {acts_as}, not as {owner}"),
+        reason: escape_control(&reason),
     })
 }
 

@@ -3,6 +3,11 @@
 use tokio_postgres::error::SqlState;
 use twinkey_core::ErrorKind;
 
+/// What to do when the server, the database or the role has no connection left, or no memory.
+pub(crate) const BUSY: &str = "see who is connected, and raise max_connections or the role's \
+    CONNECTION LIMIT if they are right to be: \
+    SELECT datname, usename, count(*) FROM pg_stat_activity GROUP BY 1, 2 ORDER BY 3 DESC;";
+
 /// The password, the role or its right to log in.
 pub(crate) fn is_bad_login(state: &SqlState) -> bool {
     *state == SqlState::INVALID_PASSWORD || *state == SqlState::INVALID_AUTHORIZATION_SPECIFICATION

@@ -278,6 +278,7 @@ async fn p11_a_database_that_does_not_exist_and_a_role_without_a_free_connection
         (error.kind, error.code),
         (ErrorKind::Transient, "ServerBusy")
     );
+    assert!(error.hint.unwrap().contains("CONNECTION LIMIT"));
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 use postgres_protocol::escape::escape_identifier;
 use serde_json::json;
-use twinkey_core::{Credential, SecretValue};
+use twinkey_core::{Credential, Provider, SecretValue, Verdict};
 use twinkey_postgres::PostgresSecret;
 
 use crate::scene::{PASSWORD, Scene, address};
@@ -21,6 +21,7 @@ fn hostile() -> Vec<String> {
         "user",
         "twinkey:{}",
         " leading and trailing ",
+        "new\nline \u{1b}[2J",
         &umlauts,
     ]
     .map(String::from)
@@ -131,5 +132,44 @@ async fn the_names_that_a_document_may_not_have_are_those_that_the_server_refuse
         let value = SecretValue::new(scene.document(name).to_string());
         let parsed = PostgresSecret::parse(&value);
         assert_eq!(parsed.is_ok(), possible, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn p8_a_name_with_control_characters_rotates_and_is_shown_on_one_line() {
+    let mut scene = Scene::start().await;
+    let name = "app\nINFO \u{1b}[2J";
+    let quoted = escape_identifier(name);
+    let document = scene.document(name);
+    let current = scene.put(&document);
+    let missing = scene.ready_error(&current).await;
+    scene
+        .sql(&format!("CREATE ROLE {quoted} LOGIN PASSWORD '{PASSWORD}'"))
+        .await;
+    let next = scene.rotate(&current).await.unwrap();
+    scene
+        .sql(&format!(
+            "ALTER ROLE {quoted} SET role TO app; GRANT app TO {quoted}"
+        ))
+        .await;
+    let acting = scene.provider.verify(&next.secret).await.unwrap();
+    assert_eq!(acting, Verdict::Accepted);
+    let back = scene.ready_error(&next).await;
+    let mut owned = document.clone();
+    owned["owner"] = serde_json::json!("other\nINFO");
+    let owned = scene.put(&owned);
+    let Verdict::Refused { reason } = scene.provider.verify(&owned.secret).await.unwrap() else {
+        panic!("it acts as somebody else")
+    };
+    let key = next.secret.key_id().unwrap();
+    for shown in [
+        missing.message,
+        missing.hint.unwrap(),
+        back.message,
+        back.hint.unwrap(),
+        reason,
+        key.to_string(),
+    ] {
+        assert!(!shown.contains(char::is_control), "{shown:?}");
     }
 }
