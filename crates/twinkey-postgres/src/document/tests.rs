@@ -49,6 +49,34 @@ fn unknown_fields_and_their_order_survive_and_the_port_stays_as_it_was_given() {
 }
 
 #[test]
+fn numbers_of_others_keep_every_digit() {
+    let numbers = "12345678901234567890123,1.10,1e+5,1e+400,1e-7,-0,-0.0,0.10000000000000000001";
+    let text = format!(
+        "{{\"engine\":\"postgres\",\"host\":\"db.internal\",\"port\":5432,\"username\":\"app\",\
+         \"password\":\"TEST-old\",\"note\":[{numbers}]}}"
+    );
+    let secret = PostgresSecret::parse(&SecretValue::new(text.clone())).unwrap();
+    assert_eq!(secret.address().port, 5432);
+    assert_eq!(secret.render().expose(), text);
+    // The parser spells exponents in one way; the number is the same.
+    let other = text.replace("e+5", "E5").replace("e+400", "e400");
+    let other = PostgresSecret::parse(&SecretValue::new(other)).unwrap();
+    assert_eq!(other.render().expose(), text);
+    let next = successor(&secret.completed("app_clone", "app").unwrap());
+    assert!(next.render().expose().contains(&format!("[{numbers}]")));
+}
+
+#[test]
+fn a_number_that_is_the_password_is_a_copy_of_it_however_long_it_is() {
+    for password in ["4711", "12345678901234567890123", "1.10"] {
+        let text = with(json!({"password": password, "pin": 0})).to_string();
+        let text = text.replace("\"pin\":0", &format!("\"pin\":{password}"));
+        let error = PostgresSecret::parse(&SecretValue::new(text)).unwrap_err();
+        assert_eq!(error.field, "/pin");
+    }
+}
+
+#[test]
 fn a_field_that_is_there_twice_is_refused_by_name() {
     for (text, field) in [
         (
