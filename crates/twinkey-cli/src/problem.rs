@@ -1,7 +1,7 @@
 //! What the command shows when it fails: one sentence, and what to do next.
 
 use twinkey_core::{
-    DocumentError, Failure, InvalidVersionId, PolicyError, RotationFailure, StoreError,
+    DocumentError, Failure, InvalidVersionId, PolicyError, RotationFailure, SecretId, StoreError,
     escape_control,
 };
 use twinkey_local::{OpenError, ServiceError};
@@ -21,6 +21,15 @@ impl Problem {
 
     pub(crate) fn with_hint(mut self, hint: impl Into<String>) -> Self {
         self.0.hint = Some(hint.into());
+        self
+    }
+
+    /// Names the secret in the hint, so that its command can be pasted.
+    pub(crate) fn about(mut self, secret: &SecretId) -> Self {
+        self.0.hint = self
+            .0
+            .hint
+            .map(|hint| hint.replace("NAME", secret.as_str()));
         self
     }
 

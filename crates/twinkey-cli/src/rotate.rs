@@ -34,7 +34,7 @@ pub(crate) async fn rotate(opened: &Opened, rotate: &Rotate) -> Result<(), Probl
     let progress = Progress::new();
     let result = service.rotate(&secret, ask, &progress).await;
     progress.bar.finish_and_clear();
-    let rotation = result?;
+    let rotation = result.map_err(|error| Problem::from(error).about(&secret))?;
     // The rotation has come about, whatever can be said of the keys now.
     let keys = look(opened, &secret).await.unwrap_or_else(|problem| {
         problem.show(false);
