@@ -9,7 +9,7 @@ use twinkey_testkit::*;
 
 /// How often the scheduler may switch away from an invocation that could have gone on. Races
 /// need few switches; all orders of the longest pair would be millions.
-const PREEMPTIONS: usize = 3;
+const PREEMPTIONS: usize = 4;
 
 struct World {
     scene: Scene,
