@@ -6,7 +6,7 @@ use twinkey_postgres::PostgresProvider;
 use twinkey_testkit::NothingChanged;
 
 use crate::proxy::{Direction, End, Proxy};
-use crate::scene::{Scene, Stored, impatient, path, settings, soon};
+use crate::scene::{Scene, Stored, address, impatient, path, settings, soon};
 
 /// The admin reaches the server through the proxy, consumers do not.
 fn behind(scene: &Scene, proxy: &Proxy) -> PostgresProvider {
@@ -74,6 +74,7 @@ async fn p1_the_first_rotation_cut_after_any_byte_leaves_the_original_and_may_be
     for cut in 1..=CUTS {
         let role = format!("app{cut}");
         let password = crate::scene::PASSWORD;
+        scene.address = address(&role);
         scene
             .sql(&format!("CREATE ROLE {role} LOGIN PASSWORD '{password}'"))
             .await;
