@@ -102,7 +102,14 @@ async fn play(arguments: &Arguments, cluster: Cluster) -> anyhow::Result<End> {
         eprintln!("stopped; nothing is left behind");
         return Ok(End::Interrupted);
     }
-    let held = verdict::deliver(arguments, &tally.seen(), &*consumers, start.elapsed())?;
+    let rotations = stage.rotations(start).await?;
+    let held = verdict::deliver(
+        arguments,
+        &tally.seen(),
+        &*consumers,
+        rotations,
+        start.elapsed(),
+    )?;
     Ok(if held { End::Held } else { End::Broken })
 }
 

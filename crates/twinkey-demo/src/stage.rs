@@ -2,15 +2,20 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Instant;
 
 use anyhow::Context;
 use serde_json::json;
 use tempfile::TempDir;
 use twinkey_catalog::Catalog;
-use twinkey_core::{Clock, Kinds, MIN_OVERLAP_TAG, SCHEDULE_TAG, SecretId, SecretValue, VersionId};
+use twinkey_core::{
+    Clock, Kinds, MIN_OVERLAP_TAG, Record, SCHEDULE_TAG, SecretId, SecretValue, VersionId,
+};
 use twinkey_local::LocalStore;
 use twinkey_postgres::Settings;
 use twinkey_test_postgres::{Cluster, Options, SUPERUSER};
+
+use crate::FACTOR;
 
 /// The role whose password is rotated, and its twin.
 pub(crate) const ROLES: [&str; 2] = ["app", "app_clone"];
@@ -66,6 +71,20 @@ impl Stage {
             secret,
             _home: home,
         })
+    }
+}
+
+impl Stage {
+    /// When each rotation began, in seconds since `start`, as its record in the store says.
+    pub(crate) async fn rotations(&self, start: Instant) -> anyhow::Result<Vec<f64>> {
+        let (now, elapsed) = (self.store.clock().now(), start.elapsed().as_secs_f64());
+        let records = self.store.records(&self.secret).await?;
+        let since =
+            |record: &Record| (now - record.started_at).as_seconds_f64() / f64::from(FACTOR);
+        Ok(records
+            .iter()
+            .map(|record| elapsed - since(record))
+            .collect())
     }
 }
 

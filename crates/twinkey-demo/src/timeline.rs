@@ -8,6 +8,8 @@ pub(crate) struct Timeline {
     pub(crate) lanes: [String; 2],
     /// Every key ever issued.
     pub(crate) keys: Vec<Bar>,
+    /// When each rotation began, by its record in the store.
+    pub(crate) rotations: Vec<f64>,
     /// How many keys were live, each time they were counted.
     pub(crate) counts: Vec<(f64, usize)>,
     /// Each consumer's logins: when, and whether it was accepted.
@@ -40,6 +42,7 @@ const CURRENT: &str = "#1f5fa8";
 const PREVIOUS: &str = "#a9cbee";
 const ACCEPTED: &str = "#2e7d4f";
 const REFUSED: &str = "#c62828";
+const ROTATION: &str = "#b35900";
 const INK: &str = "#24292f";
 const FAINT: &str = "#d0d7de";
 
@@ -49,6 +52,7 @@ impl Timeline {
         let mut svg = String::new();
         self.frame(&mut svg);
         self.axis(&mut svg);
+        self.rotations(&mut svg);
         self.lanes(&mut svg);
         self.counts(&mut svg);
         self.consumers(&mut svg);
@@ -88,6 +92,17 @@ impl Timeline {
                 bottom + 18.0
             );
             seconds += step;
+        }
+    }
+
+    fn rotations(&self, svg: &mut String) {
+        let (top, bottom) = (LANE_TOP - 8.0, COUNT_TOP + 3.0 * COUNT_STEP);
+        for seconds in &self.rotations {
+            let x = self.x(*seconds);
+            let _ = writeln!(
+                svg,
+                r#"<line x1="{x:.1}" y1="{top}" x2="{x:.1}" y2="{bottom}" stroke="{ROTATION}" stroke-dasharray="3 3"/>"#
+            );
         }
     }
 
@@ -150,9 +165,10 @@ impl Timeline {
     fn legend(&self, svg: &mut String) {
         let y = self.bottom() + 38.0;
         let entries = [
-            (CURRENT, "AWSCURRENT: consumers read it"),
-            (PREVIOUS, "AWSPREVIOUS: they may still hold it"),
+            (CURRENT, "AWSCURRENT: read now"),
+            (PREVIOUS, "AWSPREVIOUS: may still be held"),
             (FAINT, "accepted, not yet published"),
+            (ROTATION, "a rotation began"),
             (ACCEPTED, "logins accepted"),
             (REFUSED, "logins refused"),
         ];
@@ -257,6 +273,7 @@ mod tests {
                 superseded: Some(5.0),
                 dead: None,
             }],
+            rotations: vec![4.5],
             counts: vec![(0.0, 1), (5.0, 2)],
             consumers: vec![("re-reads <each> time".into(), vec![(1.0, true)])],
             end: 10.0,

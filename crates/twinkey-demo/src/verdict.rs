@@ -25,6 +25,7 @@ pub(crate) fn deliver(
     arguments: &Arguments,
     seen: &Seen,
     consumers: &[Consumer],
+    rotations: Vec<f64>,
     took: Duration,
 ) -> anyhow::Result<bool> {
     let findings = findings(arguments.rotations, seen, consumers);
@@ -35,7 +36,7 @@ pub(crate) fn deliver(
     if let Some(directory) = picture.parent() {
         std::fs::create_dir_all(directory)?;
     }
-    let svg = timeline(seen, consumers, took).svg();
+    let svg = timeline(seen, consumers, rotations, took).svg();
     std::fs::write(picture, svg).with_context(|| format!("writing {}", picture.display()))?;
     line(&format!("timeline: {}", picture.display()));
     Ok(findings.iter().all(|finding| finding.holds))
@@ -120,7 +121,7 @@ fn line(text: &str) {
     println!("{text}");
 }
 
-fn timeline(seen: &Seen, consumers: &[Consumer], took: Duration) -> Timeline {
+fn timeline(seen: &Seen, consumers: &[Consumer], rotations: Vec<f64>, took: Duration) -> Timeline {
     let numbers = published(&seen.keys);
     let bars = seen.keys.iter().filter_map(|key| {
         let published = key.published?;
@@ -136,6 +137,7 @@ fn timeline(seen: &Seen, consumers: &[Consumer], took: Duration) -> Timeline {
     Timeline {
         lanes: ROLES.map(Into::into),
         keys: bars.collect(),
+        rotations,
         counts: seen
             .counts
             .iter()
