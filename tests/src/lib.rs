@@ -100,7 +100,7 @@ impl Place<'_> {
     /// The program, set up for this store and nothing else of our environment.
     #[must_use]
     pub fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(program());
+        let mut command = Command::new(program("twinkey"));
         command
             .args(arguments)
             .env_clear()
@@ -205,15 +205,14 @@ pub fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-/// The program, beside the test that runs.
-#[must_use]
-pub fn program() -> PathBuf {
+/// A program of ours, beside the test that runs.
+pub fn program(name: &str) -> PathBuf {
     let test = std::env::current_exe().expect("a path");
     let profile = test
         .parent()
         .and_then(Path::parent)
         .expect("target/debug/deps/test");
-    let program = profile.join("twinkey");
+    let program = profile.join(name);
     assert!(
         program.is_file(),
         "no {}; run the tests with: cargo xtask test",

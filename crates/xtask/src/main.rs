@@ -33,8 +33,14 @@ fn demo(options: &[&str]) -> Result<(), String> {
 
 fn test(filter: &[&str]) -> Result<(), String> {
     find_or_install_postgres()?;
-    // The end-to-end tests start the real program.
-    cargo(&["build", "--package", "twinkey-cli"])?;
+    // The end-to-end tests start the real programs.
+    cargo(&[
+        "build",
+        "--package",
+        "twinkey-cli",
+        "--package",
+        "twinkey-demo",
+    ])?;
     cargo(&["test", "--workspace", "--doc"])?;
     let runner: &[&str] = if has_nextest() {
         &["nextest", "run", "--workspace", "--no-fail-fast"]
