@@ -244,6 +244,8 @@ fn write_settings(home: &Path, port: u16, options: &Options) -> Result<(), Clust
         ("fsync", "off"),
         ("full_page_writes", "off"),
         ("shared_buffers", "16MB"),
+        // Containers often have no /dev/shm to speak of.
+        ("dynamic_shared_memory_type", "mmap"),
         ("max_connections", "100"),
     ];
     settings.extend(
