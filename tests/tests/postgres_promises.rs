@@ -224,6 +224,25 @@ async fn p5_an_invocation_frozen_at_each_call_while_two_rotations_pass_changes_n
     }
 }
 
+/// An invocation that froze while it held the server's lock is ended by the server after a while:
+/// until then the redelivery is told to come again.
+async fn deliver_patiently(world: &mut World<'_>, step: Step, call: usize) {
+    const ATTEMPTS: usize = 5;
+    for _ in 1..ATTEMPTS {
+        match world.deliver(step).await {
+            Err(error) if error.cause.is_transient() => {}
+            result => {
+                result.unwrap_or_else(|error| panic!("call {call}: {error}"));
+                return;
+            }
+        }
+    }
+    world
+        .deliver(step)
+        .await
+        .unwrap_or_else(|error| panic!("call {call}: {error}"));
+}
+
 async fn frozen_at(site: &Site, call: usize) {
     let mut world = World::new(site, 2, Injector::default()).await;
     let (token, injector) = (world.token.clone(), world.injector.clone());
@@ -247,10 +266,7 @@ async fn frozen_at(site: &Site, call: usize) {
         "call {call} was not reached"
     );
     for step in Step::ALL {
-        world
-            .deliver(step)
-            .await
-            .unwrap_or_else(|error| panic!("call {call}: {error}"));
+        deliver_patiently(&mut world, step, call).await;
     }
     world.rotate().await;
     world.rotate().await;
