@@ -227,7 +227,7 @@ async fn p5_an_invocation_frozen_at_each_call_while_two_rotations_pass_changes_n
 /// An invocation that froze while it held the server's lock is ended by the server after a while:
 /// until then the redelivery is told to come again.
 async fn deliver_patiently(world: &mut World<'_>, step: Step, call: usize) {
-    const ATTEMPTS: usize = 5;
+    const ATTEMPTS: usize = 10;
     for _ in 1..ATTEMPTS {
         match world.deliver(step).await {
             Err(error) if error.cause.is_transient() => {}
