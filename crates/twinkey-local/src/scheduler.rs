@@ -114,17 +114,13 @@ impl Scheduler {
         let Some(schedule) = policy.schedule else {
             return Ok(None);
         };
-        let due = self.service.due(secret).await?;
+        let due = self.service.due_as_described(secret, &description).await?;
         let (Some(mut slot), Some(mut at)) = (due.slot, due.at) else {
             return Ok(None);
         };
         // The slot's own rotation is AWSCURRENT: somebody was quicker, or a clock was set back.
         let token = VersionId::scheduled(&store.address(secret), slot);
-        if store
-            .describe(secret)
-            .await?
-            .carries(&token, &Stage::Current)
-        {
+        if description.carries(&token, &Stage::Current) {
             let Some(next) = schedule.next_after(slot) else {
                 return Ok(None);
             };

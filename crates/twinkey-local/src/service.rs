@@ -122,17 +122,27 @@ impl Service {
     /// When a secret is due. Read-only; asks no server.
     pub async fn due(&self, secret: &SecretId) -> Result<Due, ServiceError> {
         let description = self.store.describe(secret).await?;
-        let policy = policy(secret, &description)?;
+        self.due_as_described(secret, &description).await
+    }
+
+    /// When a secret is due that looks like this. Everything is judged by the one description:
+    /// a value put meanwhile must not lend its overlap to the one it replaced.
+    pub(crate) async fn due_as_described(
+        &self,
+        secret: &SecretId,
+        description: &Description,
+    ) -> Result<Due, ServiceError> {
+        let policy = policy(secret, description)?;
         let min_overlap = match policy.min_overlap {
             Some(length) => length,
-            None => self.default_overlap(secret).await?,
+            None => self.default_overlap(secret, description).await?,
         };
         let schedule = policy.schedule.as_ref();
         let now = self.store.clock().now();
         Ok(Due {
-            slot: schedule.and_then(|schedule| due_slot(schedule, &description, now)),
-            at: schedule.and_then(|schedule| due_at(schedule, &description, min_overlap, now)),
-            overlap_ends: overlap_ends(&description, min_overlap, now),
+            slot: schedule.and_then(|schedule| due_slot(schedule, description, now)),
+            at: schedule.and_then(|schedule| due_at(schedule, description, min_overlap, now)),
+            overlap_ends: overlap_ends(description, min_overlap, now),
         })
     }
 
@@ -145,7 +155,7 @@ impl Service {
     ) -> Result<Option<VersionId>, ServiceError> {
         let description = self.store.describe(secret).await?;
         let policy = policy(secret, &description)?;
-        let default = self.default_overlap(secret).await?;
+        let default = self.default_overlap(secret, &description).await?;
         let now = self.store.clock().now();
         let ends = overlap_ends(&description, policy.min_overlap.unwrap_or(default), now);
         match ends {
@@ -169,11 +179,16 @@ impl Service {
         self.machine_clock.now()
     }
 
-    async fn default_overlap(&self, secret: &SecretId) -> Result<TimeDelta, ServiceError> {
-        let current = self
-            .store
-            .read(secret, &Selector::Stage(Stage::Current))
-            .await?;
+    async fn default_overlap(
+        &self,
+        secret: &SecretId,
+        description: &Description,
+    ) -> Result<TimeDelta, ServiceError> {
+        let selector = match description.holder(&Stage::Current) {
+            Some(version) => Selector::Version(version.clone()),
+            None => Selector::Stage(Stage::Current),
+        };
+        let current = self.store.read(secret, &selector).await?;
         let rotator = self.kinds.open(&current.value).map_err(|error| {
             let whose = "current";
             not_begun(secret, RotationFailure::Document { whose, error })
