@@ -19,7 +19,7 @@ pub struct FakeSecretsManager {
     clock: FakeClock,
 }
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Secret {
     tags: BTreeMap<String, String>,
     versions: BTreeMap<VersionId, Entry>,
@@ -27,10 +27,21 @@ struct Secret {
     last_created: Option<DateTime<Utc>>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Entry {
     value: Option<(SecretValue, DateTime<Utc>)>,
     stages: BTreeSet<Stage>,
+}
+
+/// A version as it is kept.
+#[derive(Clone, Debug)]
+pub struct StoredVersion {
+    /// Its id.
+    pub id: VersionId,
+    /// Its labels.
+    pub stages: BTreeSet<Stage>,
+    /// Its value, and when that was stored.
+    pub value: Option<(SecretValue, DateTime<Utc>)>,
 }
 
 impl FakeSecretsManager {
@@ -41,6 +52,37 @@ impl FakeSecretsManager {
             secrets: Arc::default(),
             clock,
         }
+    }
+
+    /// A copy that goes its own way from here, by another clock.
+    #[must_use]
+    pub fn fork(&self, clock: FakeClock) -> Self {
+        Self {
+            secrets: Arc::new(Mutex::new(self.lock().clone())),
+            clock,
+        }
+    }
+
+    /// Every version of a secret, those without a label too, the oldest value first and those
+    /// without one last.
+    #[must_use]
+    pub fn versions(&self, secret: &SecretId) -> Vec<StoredVersion> {
+        let secrets = self.lock();
+        let versions = secrets.get(secret).into_iter().flat_map(|it| &it.versions);
+        let mut all: Vec<StoredVersion> = versions
+            .map(|(id, entry)| StoredVersion {
+                id: id.clone(),
+                stages: entry.stages.clone(),
+                value: entry.value.clone(),
+            })
+            .collect();
+        all.sort_by_key(|version| {
+            version
+                .value
+                .as_ref()
+                .map_or(DateTime::<Utc>::MAX_UTC, |(_, created)| *created)
+        });
+        all
     }
 
     /// Sets a tag.

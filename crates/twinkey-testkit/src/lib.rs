@@ -18,7 +18,7 @@ mod store_contract;
 pub use clock::FakeClock;
 pub use explore::{Invocation, explore};
 pub use fake_provider::{FakeKind, FakeProvider, FakeSecret};
-pub use fake_secrets_manager::FakeSecretsManager;
+pub use fake_secrets_manager::{FakeSecretsManager, StoredVersion};
 pub use fake_server::FakeServer;
 pub use fault::{Fault, FaultyProvider, FaultyStore, Injector};
 pub use matrix::{CrashPoint, CrashWorld, crash_matrix, double_crash_matrix};
