@@ -10,6 +10,7 @@ pub mod policy;
 mod provider;
 mod record;
 mod room;
+mod rotation_event;
 mod rotator;
 mod schedule;
 mod secret;

@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::rotation_event::RotationEvent;
 use crate::{KeyId, RetiredKey, SecretId, VersionId};
 
 /// The four steps of a rotation, in their order.
@@ -47,8 +48,9 @@ impl fmt::Display for Step {
     }
 }
 
-/// One delivery of one step.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// One delivery of one step. It is read from the event that Secrets Manager sends.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "RotationEvent")]
 pub struct StepRequest {
     /// Which step.
     pub step: Step,
