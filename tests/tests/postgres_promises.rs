@@ -18,7 +18,7 @@ use twinkey_local::{Lease, LocalStore};
 use twinkey_postgres::{PostgresProvider, Settings};
 use twinkey_test_postgres::SUPERUSER;
 use twinkey_testkit::{
-    CrashPoint, CrashWorld, FaultyProvider, FaultyStore, Injector, crash_matrix,
+    CrashPoint, CrashWorld, Fault, FaultyProvider, FaultyStore, Injector, Matrix, Restart,
 };
 use twinkey_tests::{FIRST_PASSWORD, Site};
 
@@ -31,6 +31,7 @@ struct World<'a> {
     secret: SecretId,
     injector: Injector,
     token: VersionId,
+    stale: VersionId,
     _home: TempDir,
 }
 
@@ -63,12 +64,14 @@ impl<'a> World<'a> {
             store,
             secret: SecretId::new("app"),
             injector,
+            stale: token.clone(),
             token,
             _home: home,
         };
         for _ in 0..rotations {
             world.rotate().await;
         }
+        world.stale = world.token.clone();
         world.begin().await;
         world
     }
@@ -164,6 +167,16 @@ impl CrashWorld for World<'_> {
         self.step(step, &self.token).await
     }
 
+    async fn deliver_stale(&mut self, step: Step) {
+        let before = self.document(Stage::Current).await;
+        let _ = self.step(step, &self.stale).await;
+        let after = self.document(Stage::Current).await;
+        assert_eq!(before, after, "P5: a late {step} of an older rotation");
+    }
+
+    /// Passwords do not expire.
+    async fn expire(&mut self) {}
+
     async fn begin_another(&mut self) {
         self.begin().await;
     }
@@ -193,7 +206,14 @@ impl CrashWorld for World<'_> {
 
 async fn matrix(rotations: usize) {
     let site = Site::default();
-    let points = crash_matrix(async |injector| World::new(&site, rotations, injector).await).await;
+    let matrix = Matrix {
+        faults: &Fault::ALL,
+        restarts: &[Restart::SameStep, Restart::StaleStepsFirst],
+    };
+    let outcomes = matrix
+        .run(async |injector| World::new(&site, rotations, injector).await)
+        .await;
+    let points = outcomes.len();
     eprintln!("{points} crash points");
     assert!(points >= 100, "only {points} points: the matrix has shrunk");
 }
@@ -252,6 +272,7 @@ async fn frozen_at(site: &Site, call: usize) {
         secret: world.secret.clone(),
         injector: injector.clone(),
         token: token.clone(),
+        stale: token.clone(),
         _home: tempfile::tempdir().expect("a directory"),
     };
     injector.freeze_at(call);

@@ -9,18 +9,23 @@ use crate::{
     RotationFailure, Selector, Slot, Stage, StoreError, Verdict, Version, VersionId,
 };
 
-/// Makes room before a mint, and says which slot the new key takes. The server's list is read first,
+/// Makes room before a new key is made, and says which slot it takes. The server's list is read first,
 /// then the labels: whatever is listed and unlabelled was there before, so a late invocation cannot
-/// kill a newer key. `None`: another delivery has stored the key meanwhile.
-pub(crate) async fn make_for_issued<P: Provider>(
+/// kill a newer key. Only a free slot's label may move: whoever loses its label is forgotten. (P4)
+/// `None`: another delivery has stored the key meanwhile.
+pub(crate) async fn make_for_new<P: Provider>(
     provider: &P,
     pass: &Pass<'_>,
+    seen: &Description,
     current: &Version,
     parsed: &P::Secret,
 ) -> Result<Option<Slot>, RotationFailure> {
     let listing = provider
         .list(parsed, &pass.store.address(pass.secret))
         .await?;
+    if let Listing::FixedSlots = listing {
+        return slot_beside_current(provider, pass, seen, current, parsed).await;
+    }
     let description = pass.store.describe(pass.secret).await?;
     if position(&description, pass.token)? != Position::Empty {
         return Ok(None);
@@ -54,24 +59,19 @@ pub(crate) async fn make_for_chosen<P: Provider>(
         .await
 }
 
-/// The slot for a chosen key: the one that the key which stays live is not in.
-pub(crate) async fn slot_for_chosen<P: Provider>(
+/// Where the server replaces a key in its place there is nothing to retire, and the place that is
+/// free is the one that current is not in: current must work.
+async fn slot_beside_current<P: Provider>(
     provider: &P,
     pass: &Pass<'_>,
-    description: &Description,
-    (current, parsed): (&Version, &P::Secret),
-    verdict: &Verdict,
-) -> Result<Slot, RotationFailure> {
-    let keep = match verdict {
-        Verdict::Accepted => Some(current.id.clone()),
-        _ => {
-            LabelledKeys::read(provider, pass, description, current, parsed)
-                .await?
-                .keep(verdict)
-                .await?
-        }
-    };
-    Ok(pending_slot(pass, description, keep.as_ref()).await?)
+    seen: &Description,
+    current: &Version,
+    parsed: &P::Secret,
+) -> Result<Option<Slot>, RotationFailure> {
+    let verdict = provider.verify(parsed).await?;
+    accept_current(provider, pass, parsed, &verdict).await?;
+    let slot = pending_slot(pass, seen, Some(&current.id)).await?;
+    Ok(Some(slot))
 }
 
 /// Versions whose keys may be live, besides the pending one: those with a label of ours or AWS's.

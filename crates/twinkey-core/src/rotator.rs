@@ -3,8 +3,9 @@
 use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
 
+use crate::guard::Position;
 use crate::last_look::StoreLook;
-use crate::room::{make_for_chosen, make_for_issued, slot_for_chosen};
+use crate::room::{make_for_chosen, make_for_new};
 use crate::{
     Choose, Credential, Description, DocumentError, Fence, Issue, KeyId, KeyLabel, Listing, Origin,
     Pass, Provider, ProviderError, Random, RetiredKey, Retiring, RotationFailure, SecretValue,
@@ -90,20 +91,12 @@ impl<P: Provider> Rotator for P {
         let ready = self
             .ready(&parsed, &pass.store.address(pass.secret))
             .await?;
+        let Some(slot) = make_for_new(self, pass, &description, &current, &ready).await? else {
+            return Ok(StepReport::already_done());
+        };
         match self.origin() {
-            Origin::Chosen(choose) => {
-                let verdict = self.verify(&ready).await?;
-                accept_current(self, pass, &ready, &verdict).await?;
-                let slot =
-                    slot_for_chosen(self, pass, &description, (&current, &ready), &verdict).await?;
-                choose_and_store(choose, pass, &ready, slot, random).await
-            }
-            Origin::Issued(issue) => {
-                let Some(slot) = make_for_issued(self, pass, &current, &ready).await? else {
-                    return Ok(StepReport::already_done());
-                };
-                mint_and_store(self, issue, pass, &ready, slot).await
-            }
+            Origin::Chosen(choose) => choose_and_store(choose, pass, &ready, slot, random).await,
+            Origin::Issued(issue) => mint_and_store(self, issue, pass, &ready, slot).await,
         }
     }
 
@@ -275,6 +268,10 @@ async fn mint_and_store<P: Provider>(
         address: pass.store.address(pass.secret),
         version: pass.token.clone(),
     };
+    // A mint cannot be taken back unseen: a rotation that has ended meanwhile must not make one more.
+    if pass.position().await? != Position::Empty {
+        return Ok(StepReport::already_done());
+    }
     let minted = match issue.mint(current, &label).await {
         Ok(minted) => minted,
         Err(error) => return Err(lost(provider, pass, current, error).await),

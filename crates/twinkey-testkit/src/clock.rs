@@ -18,6 +18,12 @@ impl Default for FakeClock {
 }
 
 impl FakeClock {
+    /// Another clock that shows the same time now.
+    #[must_use]
+    pub fn fork(&self) -> Self {
+        Self(Arc::new(Mutex::new(self.now())))
+    }
+
     /// Moves the clock.
     pub fn advance(&self, by: TimeDelta) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) += by;

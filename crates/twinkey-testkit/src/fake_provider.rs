@@ -36,6 +36,29 @@ impl FakeKind {
         Self::Token { listable: true },
         Self::Token { listable: false },
     ];
+
+    /// Whether nothing can be unknown: the server lists its keys, or there are only two places.
+    #[must_use]
+    pub fn is_listed(self) -> bool {
+        self != Self::Token { listable: false }
+    }
+
+    /// Whether keys of this kind die by themselves.
+    #[must_use]
+    pub fn expires(self) -> bool {
+        matches!(self, Self::Token { .. })
+    }
+}
+
+impl fmt::Display for FakeKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Password => "password (chosen, two places)",
+            Self::KeyPair => "key pair (chosen, listed)",
+            Self::Token { listable: true } => "token (issued, listed)",
+            Self::Token { listable: false } => "token (issued, not listed)",
+        })
+    }
 }
 
 /// A document of the fake server.

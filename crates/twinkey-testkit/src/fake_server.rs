@@ -1,6 +1,6 @@
 //! A server in memory that knows which keys are live, and the most that ever were.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use chrono::{DateTime, Utc};
@@ -15,9 +15,10 @@ pub struct FakeServer {
     clock: FakeClock,
 }
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct State {
     keys: Vec<Key>,
+    excused: BTreeSet<String>,
     issued: u32,
     most_live: usize,
     marks: BTreeMap<String, VersionStamp>,
@@ -41,6 +42,15 @@ impl FakeServer {
         }
     }
 
+    /// A copy that goes its own way from here, by another clock.
+    #[must_use]
+    pub fn fork(&self, clock: FakeClock) -> Self {
+        Self {
+            state: Arc::new(Mutex::new(self.lock().clone())),
+            clock,
+        }
+    }
+
     /// Whether it accepts a value now.
     #[must_use]
     pub fn accepts(&self, value: &str) -> bool {
@@ -55,10 +65,52 @@ impl FakeServer {
         self.lock().live(now).count()
     }
 
+    /// The live keys, in the order in which they were made.
+    #[must_use]
+    pub fn live_values(&self) -> Vec<String> {
+        let now = self.clock.now();
+        self.lock().live(now).map(|key| key.value.clone()).collect()
+    }
+
+    /// The live keys that were not made by hand.
+    #[must_use]
+    pub fn made_values(&self) -> Vec<String> {
+        let now = self.clock.now();
+        let state = self.lock();
+        let made = state.live(now).filter(|key| key.owner.is_some());
+        made.map(|key| key.value.clone()).collect()
+    }
+
+    /// Whether somebody broke this key by hand, or published it when it was dead.
+    #[must_use]
+    pub fn is_excused(&self, value: &str) -> bool {
+        self.lock().excused.contains(value)
+    }
+
+    /// Says that it is nobody's fault but a person's if this key does not work.
+    pub fn excuse(&self, value: &str) {
+        self.lock().excused.insert(value.into());
+    }
+
+    /// Forgets a key that lives on where nobody can see it.
+    pub fn forget(&self, value: &str) {
+        self.lock().keys.retain(|key| key.value != value);
+    }
+
     /// The most keys that were live at any instant.
     #[must_use]
     pub fn most_live(&self) -> usize {
         self.lock().most_live
+    }
+
+    /// For each place the moment that a change must not be older than.
+    #[must_use]
+    pub fn fences(&self) -> Vec<(String, DateTime<Utc>)> {
+        let state = self.lock();
+        let marks = state.marks.iter();
+        marks
+            .map(|(place, mark)| (place.clone(), mark.created_at))
+            .collect()
     }
 
     /// Somebody makes a key by hand.
@@ -73,7 +125,9 @@ impl FakeServer {
 
     /// Somebody breaks a key by hand.
     pub fn break_by_hand(&self, value: &str) {
-        self.lock().keys.retain(|key| key.value != value);
+        let mut state = self.lock();
+        state.keys.retain(|key| key.value != value);
+        state.excused.insert(value.into());
     }
 
     /// Puts a key in the place of its account, atomically; returns the one that was there.

@@ -5,41 +5,99 @@ use std::future::Future;
 
 use twinkey_core::{RotationError, Step, StepReport};
 
-use crate::{Fault, Injector};
+use crate::{Call, Fault, Injector};
+
+/// Where the rotation is taken up again after a fault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Restart {
+    /// The step that failed is delivered again.
+    SameStep,
+    /// The whole rotation is delivered again, from its first step.
+    WholeRotation,
+    /// First every step of an older rotation arrives late, then the whole rotation again.
+    StaleStepsFirst,
+    /// The whole rotation again, but only after its key has expired.
+    AfterExpiry,
+}
+
+impl Restart {
+    /// Every restart there is.
+    pub const ALL: [Self; 4] = [
+        Self::SameStep,
+        Self::WholeRotation,
+        Self::StaleStepsFirst,
+        Self::AfterExpiry,
+    ];
+}
+
+impl fmt::Display for Restart {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::SameStep => "the same step again",
+            Self::WholeRotation => "the whole rotation again",
+            Self::StaleStepsFirst => "steps of an older rotation, then the whole rotation again",
+            Self::AfterExpiry => "the whole rotation again after the key's expiry",
+        })
+    }
+}
 
 /// One point of the matrix.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct CrashPoint {
     /// The number of the outside call in the rotation.
-    pub call: usize,
-    /// Its name.
-    pub name: &'static str,
+    pub number: usize,
+    /// The call.
+    pub call: Call,
+    /// In which step it is made.
+    pub step: Step,
     /// What happened to it.
     pub fault: Fault,
-    /// Whether the rotation was delivered again from its first step, or from the step that failed.
-    pub from_the_start: bool,
+    /// How the rotation is taken up again.
+    pub restart: Restart,
 }
 
 impl fmt::Display for CrashPoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let again = if self.from_the_start {
-            "whole rotation"
-        } else {
-            "same step"
-        };
+        let (number, name, step) = (self.number, self.call.name, self.step);
+        let (fault, restart) = (self.fault, self.restart);
         write!(
             f,
-            "call {} ({}), {:?}, then the {again} again",
-            self.call, self.name, self.fault
+            "call {number} ({name} in {step}), {fault:?}, then {restart}"
         )
     }
+}
+
+/// How a rotation ended that was struck by a fault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Ending {
+    /// It passed all the same: the engine repeated the call.
+    Unnoticed,
+    /// The redelivery passed.
+    Redelivered,
+    /// The redelivery ended it for good, for this reason, and the next rotation passed.
+    NextRotation(&'static str),
+}
+
+/// One point of the matrix, and how it ended. That the promises held on the way is not in it:
+/// where they do not, the world panics.
+#[derive(Clone, Copy, Debug)]
+pub struct Outcome {
+    /// The point.
+    pub point: CrashPoint,
+    /// How it ended.
+    pub ending: Ending,
 }
 
 /// A world in which one rotation is in flight, and that knows what must hold in it.
 pub trait CrashWorld {
     /// Delivers one step of the rotation in flight.
     fn deliver(&mut self, step: Step) -> impl Future<Output = Result<StepReport, RotationError>>;
-    /// Begins another rotation, after the one in flight ended for good.
+    /// Delivers one step of an older rotation; panics if that changes anything or claims to.
+    fn deliver_stale(&mut self, step: Step) -> impl Future<Output = ()>;
+    /// Lets the time pass after which the rotation's key has expired, if keys expire here.
+    fn expire(&mut self) -> impl Future<Output = ()>;
+    /// Begins another rotation, after the one in flight ended for good. Where nobody but a person
+    /// could help, does first what that person would do.
     fn begin_another(&mut self) -> impl Future<Output = ()>;
     /// Panics unless the promises hold right after a fault (P1, P2).
     fn judge_after_fault(&mut self, point: &CrashPoint) -> impl Future<Output = ()>;
@@ -47,67 +105,139 @@ pub trait CrashWorld {
     fn judge_at_rest(&mut self, point: &CrashPoint) -> impl Future<Output = ()>;
 }
 
-/// Runs every point of the matrix, each in a world of its own, and returns how many there were.
-///
-/// `build` makes a world whose rotation has begun and whose outside calls pass the injector,
-/// disarmed. A call that is added to the engine later is covered: the matrix counts them itself.
-pub async fn crash_matrix<W: CrashWorld>(build: impl AsyncFn(Injector) -> W) -> usize {
-    let mut points = 0;
-    for point in points_of_a_calm_run(&build).await {
-        let mut trial = Trial::begin(&build).await;
-        assert!(trial.strike(&point).await, "{point} was not reached");
-        trial.finish(&point).await;
-        points += 1;
-    }
-    points
+/// Which faults and restarts a run goes through, for every outside call.
+#[derive(Clone, Copy, Debug)]
+pub struct Matrix<'a> {
+    /// What happens to a call.
+    pub faults: &'a [Fault],
+    /// How the rotation is taken up again.
+    pub restarts: &'a [Restart],
 }
 
-/// The same with a second fault at every point of every recovery.
-pub async fn double_crash_matrix<W: CrashWorld>(build: impl AsyncFn(Injector) -> W) -> usize {
-    let mut points = 0;
-    for first in points_of_a_calm_run(&build).await {
-        for fault in Fault::ALL {
-            for call in 0.. {
-                let mut trial = Trial::begin(&build).await;
-                trial.strike(&first).await;
-                let second = CrashPoint {
-                    call,
-                    name: "a call of the recovery",
-                    fault,
-                    from_the_start: true,
-                };
-                if !trial.strike(&second).await {
-                    break;
-                }
-                trial.finish(&first).await;
-                points += 1;
+impl Matrix<'static> {
+    /// Every fault and every restart.
+    pub const FULL: Self = Self {
+        faults: &Fault::ALL,
+        restarts: &Restart::ALL,
+    };
+}
+
+impl Matrix<'_> {
+    /// Runs every point of the matrix, each in a world of its own.
+    ///
+    /// `build` makes a world whose rotation has begun and whose outside calls pass the injector,
+    /// disarmed. A call that is added to the engine later is covered: the matrix counts them itself.
+    pub async fn run<W: CrashWorld>(&self, build: impl AsyncFn(Injector) -> W) -> Vec<Outcome> {
+        let mut outcomes = Vec::new();
+        for point in self.points(&build).await {
+            let _told = ToldOnPanic(&point);
+            let mut trial = Trial::begin(&build).await;
+            assert!(trial.strike(&point).await, "{point} was not reached");
+            let ending = trial.finish(&point).await;
+            outcomes.push(Outcome { point, ending });
+        }
+        outcomes
+    }
+
+    /// The same with a second fault at every call of every recovery, and every call that outlasted
+    /// its caller taking effect before every call of the recovery. Returns how many pairs there were.
+    pub async fn run_twice<W: CrashWorld>(&self, build: impl AsyncFn(Injector) -> W) -> usize {
+        let mut pairs = 0;
+        for first in self.points(&build).await {
+            for fault in self.faults {
+                pairs += second_fault(&build, &first, *fault).await;
+            }
+            if first.fault == Fault::SlowBeyondDeadline {
+                pairs += late_landing(&build, &first).await;
             }
         }
+        pairs
     }
-    points
+
+    async fn points<W: CrashWorld>(&self, build: &impl AsyncFn(Injector) -> W) -> Vec<CrashPoint> {
+        let mut points = Vec::new();
+        for (number, (step, call)) in calm_calls(build).await.into_iter().enumerate() {
+            for fault in self.faults.iter().filter(|fault| fault.strikes(call)) {
+                points.extend(self.restarts.iter().map(|restart| CrashPoint {
+                    number,
+                    call,
+                    step,
+                    fault: *fault,
+                    restart: *restart,
+                }));
+            }
+        }
+        points
+    }
 }
 
-async fn points_of_a_calm_run<W: CrashWorld>(
-    build: &impl AsyncFn(Injector) -> W,
-) -> Vec<CrashPoint> {
+/// The calls of a rotation that nothing disturbs, as far as it passes.
+async fn calm_calls<W: CrashWorld>(build: &impl AsyncFn(Injector) -> W) -> Vec<(Step, Call)> {
     let mut trial = Trial::begin(build).await;
-    deliver_from(&mut trial.world, Step::CreateSecret)
-        .await
-        .expect("a calm run passes");
-    let mut points = Vec::new();
-    for (call, name) in trial.injector.calls().into_iter().enumerate() {
-        for fault in Fault::ALL {
-            for from_the_start in [false, true] {
-                points.push(CrashPoint {
-                    call,
-                    name,
-                    fault,
-                    from_the_start,
-                });
-            }
+    let mut calls = Vec::new();
+    for step in Step::ALL {
+        trial.injector.disarm();
+        let passed = trial.world.deliver(step).await.is_ok();
+        calls.extend(trial.injector.calls().into_iter().map(|call| (step, call)));
+        if !passed {
+            break;
         }
     }
-    points
+    calls
+}
+
+async fn second_fault<W: CrashWorld>(
+    build: &impl AsyncFn(Injector) -> W,
+    first: &CrashPoint,
+    fault: Fault,
+) -> usize {
+    for number in 0.. {
+        let told = format!("{first}; then {fault:?} at call {number} of the recovery");
+        let _told = ToldOnPanic(&told);
+        let mut trial = Trial::begin(build).await;
+        trial.strike(first).await;
+        let second = CrashPoint {
+            number,
+            fault,
+            restart: Restart::WholeRotation,
+            ..*first
+        };
+        if !trial.strike(&second).await {
+            return number;
+        }
+        trial.finish(first).await;
+    }
+    unreachable!("a recovery ends")
+}
+
+async fn late_landing<W: CrashWorld>(
+    build: &impl AsyncFn(Injector) -> W,
+    first: &CrashPoint,
+) -> usize {
+    for number in 0.. {
+        let told = format!("{first}; it lands before call {number} of the recovery");
+        let _told = ToldOnPanic(&told);
+        let mut trial = Trial::begin(build).await;
+        trial.strike(first).await;
+        trial.injector.land_before(number);
+        let recovered = trial.recover().await;
+        if trial.injector.land().await {
+            return number;
+        }
+        trial.go_on(recovered, first).await;
+    }
+    unreachable!("a recovery ends")
+}
+
+/// Says at which point a promise was found broken.
+struct ToldOnPanic<'a>(&'a dyn fmt::Display);
+
+impl Drop for ToldOnPanic<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("at {}", self.0);
+        }
+    }
 }
 
 /// One world, on its way through one or two faults.
@@ -133,44 +263,77 @@ impl<W: CrashWorld> Trial<W> {
     /// Delivers what is left of the rotation and lets one call fail; whether that call was reached.
     async fn strike(&mut self, point: &CrashPoint) -> bool {
         let Some(first) = self.from else { return false };
-        self.injector.arm(point.call, point.fault);
+        self.injector.arm(point.number, point.fault);
         let mut step = first;
         let work = deliver_noting(&mut self.world, first, &mut step);
         let passed = matches!(self.injector.run(work).await, Some(Ok(())));
-        let struck = self.injector.calls().get(point.call).copied();
+        let struck = self.injector.calls().get(point.number).copied();
         self.injector.disarm();
         // A lost reply of a repeated call may go unnoticed: then there is nothing to deliver again.
-        self.from = if passed {
-            None
-        } else {
-            Some(if point.from_the_start {
-                Step::CreateSecret
-            } else {
-                step
-            })
+        self.from = match point.restart {
+            _ if passed => None,
+            Restart::SameStep => Some(step),
+            _ => Some(Step::CreateSecret),
         };
-        if let Some(name) = struck {
-            self.world
-                .judge_after_fault(&CrashPoint {
-                    name,
-                    ..point.clone()
-                })
-                .await;
+        if let Some(call) = struck {
+            let point = CrashPoint {
+                call,
+                step,
+                ..*point
+            };
+            self.world.judge_after_fault(&point).await;
+            self.prepare(point.restart).await;
         }
         struck.is_some()
     }
 
-    async fn finish(mut self, point: &CrashPoint) {
-        if let Some(from) = self.from
-            && let Err(error) = deliver_from(&mut self.world, from).await
-        {
-            // Only a rotation that ended for good may need another one.
-            assert!(!error.cause.is_transient(), "{point}: {error}");
-            self.world.begin_another().await;
-            let again = deliver_from(&mut self.world, Step::CreateSecret).await;
-            again.unwrap_or_else(|error| panic!("{point}: {error}"));
+    async fn prepare(&mut self, restart: Restart) {
+        match restart {
+            Restart::SameStep | Restart::WholeRotation => {}
+            Restart::StaleStepsFirst => {
+                for step in Step::ALL {
+                    self.world.deliver_stale(step).await;
+                }
+            }
+            Restart::AfterExpiry => self.world.expire().await,
         }
+    }
+
+    async fn finish(mut self, point: &CrashPoint) -> Ending {
+        let recovered = self.recover().await;
+        self.injector.land().await;
+        self.go_on(recovered, point).await
+    }
+
+    /// Delivers what is left of the rotation.
+    async fn recover(&mut self) -> Result<Ending, RotationError> {
+        match self.from {
+            None => Ok(Ending::Unnoticed),
+            Some(from) => deliver_from(&mut self.world, from)
+                .await
+                .map(|()| Ending::Redelivered),
+        }
+    }
+
+    /// Where that ended for good, the next rotation passes; then the promises hold at rest.
+    async fn go_on(
+        mut self,
+        recovered: Result<Ending, RotationError>,
+        point: &CrashPoint,
+    ) -> Ending {
+        self.injector.disarm();
+        let ending = match recovered {
+            Ok(ending) => ending,
+            Err(error) => {
+                assert!(!error.cause.is_transient(), "{point}: {error}");
+                self.world.begin_another().await;
+                let again = deliver_from(&mut self.world, Step::CreateSecret).await;
+                again.unwrap_or_else(|error| panic!("{point}: {error}"));
+                Ending::NextRotation(error.cause.error_type())
+            }
+        };
         self.world.judge_at_rest(point).await;
+        ending
     }
 }
 

@@ -10,8 +10,8 @@ use twinkey_core::{
 };
 
 use crate::{
-    FakeClock, FakeKind, FakeProvider, FakeSecret, FakeSecretsManager, FakeServer, FaultyProvider,
-    FaultyStore, Injector,
+    Allowance, FakeClock, FakeKind, FakeProvider, FakeSecret, FakeSecretsManager, FakeServer,
+    FaultyProvider, FaultyStore, Injector, Judge,
 };
 
 /// One secret, one server, one engine, all in memory, with an injector around both.
@@ -65,6 +65,17 @@ impl Scene {
         let id = VersionId::random(&mut *self.random());
         self.store
             .put_by_hand(&self.secret, &id, &document.render());
+    }
+
+    /// A person makes a key at the server, in the place of the current one; its document.
+    pub fn make_by_hand(&self, value: &str) -> FakeSecret {
+        let current = self.document(&Stage::Current).expect("a document");
+        self.server.add_by_hand(&current.account, value);
+        FakeSecret {
+            value: Some(value.into()),
+            expires_at: None,
+            ..current
+        }
     }
 
     /// A fresh token, with its rotation begun.
@@ -129,30 +140,78 @@ impl Scene {
         Some(FakeSecret::parse(&value).expect("the fake's document"))
     }
 
+    /// The version that carries a label.
+    #[must_use]
+    pub fn version(&self, stage: &Stage) -> Option<VersionId> {
+        let versions = self.store.versions(&self.secret).into_iter();
+        let mut holders = versions.filter(|version| version.stages.contains(stage));
+        holders.next().map(|version| version.id)
+    }
+
+    /// A document that this secret once had and whose key the server accepts, the latest first.
+    #[must_use]
+    pub fn working_document(&self) -> Option<FakeSecret> {
+        let versions = self.store.versions(&self.secret).into_iter().rev();
+        let values = versions.filter_map(|version| version.value);
+        let mut documents = values.filter_map(|(value, _)| FakeSecret::parse(&value).ok());
+        documents.find(|document| {
+            let key = document.value.as_ref();
+            key.is_some_and(|value| self.server.accepts(value))
+        })
+    }
+
+    /// Everything that a rotation can change, for comparison.
+    #[must_use]
+    pub fn picture(&self) -> String {
+        let versions = self.store.versions(&self.secret);
+        let live = self.server.live_values();
+        let shown = versions.iter().map(|version| {
+            let value = version.value.as_ref().map(|(value, _)| value.expose());
+            format!("{} {:?} {value:?}", version.id, version.stages)
+        });
+        format!("{:#?}\n{live:#?}", shown.collect::<Vec<_>>())
+    }
+
     /// The key under a label, as a consumer reads it.
     #[must_use]
     pub fn key(&self, stage: &Stage) -> Option<String> {
         self.document(stage)?.value
     }
 
-    /// From now on every outside call that takes effect is judged: AWSCURRENT works (P1), and no
-    /// more than two keys are live, besides `strays` declared ones (P2).
-    pub fn judge_every_call(&self, strays: usize) {
-        let (store, server, secret) =
-            (self.store.clone(), self.server.clone(), self.secret.clone());
-        self.injector.judge_every_call(move || {
-            let current = store.value(&secret, &Stage::Current);
-            let document =
-                current.map(|value| FakeSecret::parse(&value).expect("the fake's document"));
-            if let Some(value) = document.and_then(|document| document.value) {
-                assert!(server.accepts(&value), "P1: AWSCURRENT is refused");
-            }
-            assert!(
-                server.live() <= 2 + strays,
-                "P2: {} keys are live",
-                server.live()
-            );
-        });
+    /// Who looks at store and server together.
+    #[must_use]
+    pub fn judge(&self) -> Judge {
+        Judge {
+            secret: self.secret.clone(),
+            kind: self.provider.kind(),
+            store: self.store.clone(),
+            server: self.server.clone(),
+            clock: self.clock.clone(),
+        }
+    }
+
+    /// From now on every outside call that takes effect is judged: P1 to P4 hold but for what is
+    /// allowed.
+    pub fn judge_every_call(&self, allowance: Allowance) {
+        let judge = self.judge();
+        self.injector
+            .judge_every_call(move || judge.judge(&allowance));
+    }
+
+    /// A copy that goes its own way from here: another store, server, clock and injector.
+    #[must_use]
+    pub fn fork(&self) -> Self {
+        let clock = self.clock.fork();
+        let server = self.server.fork(clock.clone());
+        Self {
+            secret: self.secret.clone(),
+            store: self.store.fork(clock.clone()),
+            provider: FakeProvider::new(self.provider.kind(), server.clone(), clock.clone()),
+            server,
+            clock,
+            injector: Injector::default(),
+            random: Arc::new(Mutex::new(StdRng::from_rng(&mut *self.random()))),
+        }
     }
 
     /// Whether the server accepts the key under a label.

@@ -1,0 +1,124 @@
+//! What a person, or the passing of time, can do at any point.
+
+use std::fmt;
+
+use twinkey_core::{Stage, Store};
+use twinkey_testkit::{FakeKind, Scene};
+
+use crate::case::past_every_expiry;
+use crate::now;
+
+/// What can happen besides rotation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Act {
+    /// A person puts the current document again: a new version, and a rotation in flight is abandoned.
+    PutCurrentAgain,
+    /// A person puts the previous document again.
+    PutPreviousAgain,
+    /// A person makes a key at the server and puts its document.
+    PutNew,
+    /// A person takes AWSPENDING off, wherever it is.
+    RemovePending,
+    /// A person moves AWSCURRENT back to where AWSPREVIOUS is.
+    MoveCurrentBack,
+    /// Somebody breaks the current key at the server.
+    BreakCurrent,
+    /// Somebody breaks the previous key at the server.
+    BreakPrevious,
+    /// Every key that dies by itself has done so.
+    LetAllExpire,
+}
+
+impl Act {
+    /// Every act there is.
+    pub const ALL: [Self; 8] = [
+        Self::PutCurrentAgain,
+        Self::PutPreviousAgain,
+        Self::PutNew,
+        Self::RemovePending,
+        Self::MoveCurrentBack,
+        Self::BreakCurrent,
+        Self::BreakPrevious,
+        Self::LetAllExpire,
+    ];
+
+    /// Whether it makes a difference for keys of a kind.
+    #[must_use]
+    pub fn applies_to(self, kind: FakeKind) -> bool {
+        match self {
+            Self::LetAllExpire => kind.expires(),
+            // In one of two places a person cannot make a third key.
+            Self::PutNew => kind != FakeKind::Password,
+            _ => true,
+        }
+    }
+
+    /// Whether it publishes an older key, which a rotation may be about to retire.
+    #[must_use]
+    pub fn publishes_older_key(self) -> bool {
+        matches!(self, Self::PutPreviousAgain | Self::MoveCurrentBack)
+    }
+
+    /// Does it. What a person publishes although it does not work is not the engine's to answer for.
+    pub fn perform(self, scene: &Scene) {
+        match self {
+            Self::PutCurrentAgain => put_again(scene, &Stage::Current),
+            Self::PutPreviousAgain => put_again(scene, &Stage::Previous),
+            Self::PutNew => {
+                let document = scene.make_by_hand("TEST-by-hand");
+                scene.put_by_hand(&document);
+            }
+            Self::RemovePending => scene.store.cancel(&scene.secret),
+            Self::MoveCurrentBack => move_current_back(scene),
+            Self::BreakCurrent => break_key(scene, &Stage::Current),
+            Self::BreakPrevious => break_key(scene, &Stage::Previous),
+            Self::LetAllExpire => scene.clock.advance(past_every_expiry()),
+        }
+        if let Some(current) = scene.key(&Stage::Current)
+            && !scene.server.accepts(&current)
+        {
+            scene.server.excuse(&current);
+        }
+    }
+}
+
+impl fmt::Display for Act {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::PutCurrentAgain => "the current document is put again",
+            Self::PutPreviousAgain => "the previous document is put again",
+            Self::PutNew => "a key made by hand is put",
+            Self::RemovePending => "AWSPENDING is removed",
+            Self::MoveCurrentBack => "AWSCURRENT is moved back",
+            Self::BreakCurrent => "the current key is broken at the server",
+            Self::BreakPrevious => "the previous key is broken at the server",
+            Self::LetAllExpire => "every key that can expire does",
+        })
+    }
+}
+
+fn put_again(scene: &Scene, stage: &Stage) {
+    if let Some(document) = scene.document(stage) {
+        scene.put_by_hand(&document);
+    }
+}
+
+fn break_key(scene: &Scene, stage: &Stage) {
+    if let Some(value) = scene.key(stage) {
+        scene.server.break_by_hand(&value);
+    }
+}
+
+fn move_current_back(scene: &Scene) {
+    let (from, to) = (
+        scene.version(&Stage::Current),
+        scene.version(&Stage::Previous),
+    );
+    if to.is_some() {
+        let stage = Stage::Current;
+        let moved = scene
+            .store
+            .move_stage(&scene.secret, &stage, from.as_ref(), to.as_ref());
+        now(moved).expect("moved");
+    }
+}

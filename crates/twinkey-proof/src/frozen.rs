@@ -1,0 +1,96 @@
+//! One invocation is frozen before an outside call while others pass, then goes on.
+
+use std::fmt;
+
+use twinkey_core::Stage;
+use twinkey_testkit::{Allowance, Scene};
+
+use crate::settle::settle;
+use crate::{Case, ToldOnPanic, now};
+
+/// What happens while an invocation is frozen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Meanwhile {
+    /// The rotation is delivered again, and two whole rotations pass.
+    TwoRotations,
+    /// The rotation is ended by hand, and two whole rotations pass.
+    EndedAndTwoRotations,
+}
+
+impl Meanwhile {
+    /// Everything there is.
+    pub const ALL: [Self; 2] = [Self::TwoRotations, Self::EndedAndTwoRotations];
+}
+
+impl fmt::Display for Meanwhile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::TwoRotations => "delivered again, then two rotations",
+            Self::EndedAndTwoRotations => "ended by hand, then two rotations",
+        })
+    }
+}
+
+/// Freezes an invocation of the whole rotation before each of its calls in turn. Returns the calls
+/// at which a third key came to live, or AWSCURRENT moved, and how many calls there were.
+pub fn frozen_at_every_call(case: Case, meanwhile: Meanwhile) -> (Vec<&'static str>, usize) {
+    let calls = calls(case);
+    let mut broken = Vec::new();
+    for (number, name) in calls.iter().enumerate() {
+        let context = format!("{case}, frozen at call {number} ({name}), {meanwhile}");
+        let _told = ToldOnPanic(&context);
+        if !frozen_at(case, meanwhile, number) {
+            broken.push(*name);
+        }
+    }
+    (broken, calls.len())
+}
+
+fn calls(case: Case) -> Vec<&'static str> {
+    let scene = case.scene();
+    let token = scene.begin();
+    scene.injector.disarm();
+    now(scene.rotate(&token)).expect("a calm rotation");
+    let calls = scene.injector.calls().into_iter();
+    calls.map(|call| call.name).collect()
+}
+
+/// Whether the late invocation changed nothing that a consumer or a server could notice.
+fn frozen_at(case: Case, meanwhile: Meanwhile, call: usize) -> bool {
+    let scene = case.scene();
+    let token = scene.begin();
+    scene.injector.freeze_at(call);
+    let mut frozen = Box::pin(scene.rotate(&token));
+    assert!(
+        now(scene.injector.until_frozen(frozen.as_mut())),
+        "the call was not reached"
+    );
+    match meanwhile {
+        Meanwhile::TwoRotations => {
+            let _ = now(scene.rotate(&token));
+        }
+        Meanwhile::EndedAndTwoRotations => scene.store.cancel(&scene.secret),
+    }
+    for _ in 0..2 {
+        let token = scene.begin();
+        now(scene.rotate(&token)).expect("a later rotation");
+    }
+    let current = scene.key(&Stage::Current);
+    scene.judge_every_call(Allowance {
+        third_keys: 1,
+        ..Allowance::default()
+    });
+    scene.injector.thaw();
+    let _ = now(frozen);
+    let untouched = is_untouched(&scene, current.as_deref());
+    settle(&scene, 0);
+    untouched
+}
+
+fn is_untouched(scene: &Scene, current: Option<&str>) -> bool {
+    let pair = Allowance {
+        pair_at_rest: true,
+        ..Allowance::default()
+    };
+    scene.key(&Stage::Current).as_deref() == current && scene.judge().verdict(&pair).is_ok()
+}

@@ -1,0 +1,49 @@
+#![doc = include_str!("../README.md")]
+#![allow(
+    clippy::missing_panics_doc,
+    reason = "a proof fails by panicking; each panic says which promise is broken, and where"
+)]
+
+mod act;
+mod by_hand;
+mod case;
+mod crash;
+mod frozen;
+mod reach;
+mod settle;
+mod simultaneous;
+
+use std::future::Future;
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
+
+pub use act::Act;
+pub use by_hand::{ByHand, act_at_every_point};
+pub use case::{Case, Health};
+pub use crash::{crash_points, pairs_of_crash_points};
+pub use frozen::{Meanwhile, frozen_at_every_call};
+pub use reach::{Graph, reachable};
+pub use settle::{Settled, settle};
+pub use simultaneous::{deliveries_at_once, with_a_person};
+
+/// Runs a future over fakes: they never wait, so it is ready as soon as it is polled often enough.
+pub fn now<T>(work: impl Future<Output = T>) -> T {
+    let mut work = pin!(work);
+    let mut context = Context::from_waker(Waker::noop());
+    loop {
+        if let Poll::Ready(result) = work.as_mut().poll(&mut context) {
+            return result;
+        }
+    }
+}
+
+/// Says where a promise was found broken.
+struct ToldOnPanic<'a>(&'a dyn std::fmt::Display);
+
+impl Drop for ToldOnPanic<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("at {}", self.0);
+        }
+    }
+}

@@ -1,0 +1,238 @@
+//! Every state that can be reached at all: any number of deliveries, faults, retries and acts, in any
+//! order, one at a time, over the real engine.
+//!
+//! A state is what the engine can see when it is called: the labelled versions in the order of their
+//! values, which of their keys live, what else lives at the server, the server's fence, and how far the
+//! rotation in flight has got. Names and times are left out, so the states are finitely many, and the
+//! search goes on until there is none left that has not been tried.
+
+use std::collections::{BTreeMap, HashSet, VecDeque};
+use std::fmt::Write;
+
+use twinkey_core::{Credential, Stage, Step, VersionId};
+use twinkey_testkit::{Allowance, FakeKind, FakeSecret, Fault, Scene};
+
+use crate::settle::{Settled, settle};
+use crate::{Act, ToldOnPanic, now};
+
+/// What was found.
+#[derive(Clone, Debug, Default)]
+pub struct Graph {
+    /// How many states there are.
+    pub states: usize,
+    /// How many transitions between them were tried.
+    pub transitions: usize,
+    /// From how many states it takes whom to get to a pair at rest.
+    pub settled: BTreeMap<Settled, usize>,
+}
+
+/// The faults of one delivery. A call that outlasts its caller is two: a process that stops, and an
+/// effect that comes later; the crash matrix has it.
+const FAULTS: [Fault; 4] = [
+    Fault::StopBefore,
+    Fault::StopAfter,
+    Fault::LoseReply,
+    Fault::RefuseOnce,
+];
+
+/// One state, with the scene that shows it.
+struct State {
+    scene: Scene,
+    /// How many steps of the rotation in flight have passed: the service delivers no later one.
+    passed: usize,
+}
+
+/// Tries everything from a secret that was never rotated, for one kind of key.
+#[must_use]
+pub fn reachable(kind: FakeKind, acts: &[Act]) -> Graph {
+    let mut graph = Graph::default();
+    let start = State {
+        scene: Scene::new(kind),
+        passed: 0,
+    };
+    let mut seen = HashSet::from([start.name()]);
+    let mut queue = VecDeque::from([start]);
+    while let Some(state) = queue.pop_front() {
+        graph.states += 1;
+        let name = state.name();
+        let told = format!("{kind}, from\n{name}");
+        let _told = ToldOnPanic(&told);
+        *graph
+            .settled
+            .entry(settle(&state.scene.fork(), 0))
+            .or_default() += 1;
+        for next in state.successors(acts) {
+            graph.transitions += 1;
+            if seen.insert(next.name()) {
+                queue.push_back(next);
+            }
+        }
+    }
+    graph
+}
+
+impl State {
+    fn successors(&self, acts: &[Act]) -> Vec<Self> {
+        let mut all = Vec::new();
+        match self.in_flight() {
+            Some(token) => self.deliver(&token, &mut all),
+            None => all.push(self.follow(0, |scene| {
+                let _ = scene.begin();
+            })),
+        }
+        let kind = self.scene.provider.kind();
+        for act in acts.iter().filter(|act| act.applies_to(kind)) {
+            all.push(self.follow(self.passed, |scene| act.perform(scene)));
+        }
+        all
+    }
+
+    /// Every step whose turn has come, or has been, undisturbed and with every fault at every call.
+    fn deliver(&self, token: &VersionId, all: &mut Vec<Self>) {
+        for (index, step) in Step::ALL.into_iter().enumerate().take(self.passed + 1) {
+            let mut calls = 0;
+            let mut passed = false;
+            let calm = self.follow(self.passed, |scene| {
+                passed = now(scene.step(step, token)).is_ok();
+                calls = scene.injector.calls().len();
+            });
+            let further = if passed {
+                self.passed.max(index + 1)
+            } else {
+                self.passed
+            };
+            all.push(
+                Self {
+                    passed: further,
+                    ..calm
+                }
+                .ended(token),
+            );
+            for number in 0..calls {
+                for fault in FAULTS {
+                    all.push(self.strike(step, index, token, number, fault).ended(token));
+                }
+            }
+        }
+    }
+
+    fn strike(
+        &self,
+        step: Step,
+        index: usize,
+        token: &VersionId,
+        number: usize,
+        fault: Fault,
+    ) -> Self {
+        let mut passed = self.passed;
+        let state = self.follow(0, |scene| {
+            scene.injector.arm(number, fault);
+            let result = now(scene.injector.run(scene.step(step, token)));
+            if matches!(result, Some(Ok(_))) {
+                passed = passed.max(index + 1);
+            }
+        });
+        Self { passed, ..state }
+    }
+
+    /// A copy to which something has happened, judged on the way.
+    fn follow(&self, passed: usize, happens: impl FnOnce(&Scene)) -> Self {
+        let scene = self.scene.fork();
+        scene.judge_every_call(Allowance::default());
+        happens(&scene);
+        scene.injector.disarm();
+        // A key that nobody can see influences nothing: it has been declared, and dies by itself.
+        for stray in scene.judge().strays() {
+            scene.server.forget(&stray);
+        }
+        scene.judge().judge(&Allowance::default());
+        Self { scene, passed }
+    }
+
+    fn in_flight(&self) -> Option<VersionId> {
+        let pending = self.scene.version(&Stage::Pending)?;
+        (!self.scene.judge().at_rest()).then_some(pending)
+    }
+
+    /// Nothing of a rotation that has ended is remembered.
+    fn ended(self, token: &VersionId) -> Self {
+        let passed = if self.in_flight().as_ref() == Some(token) {
+            self.passed
+        } else {
+            0
+        };
+        Self { passed, ..self }
+    }
+
+    /// What the engine can see, without names and times: two states with the same name are the same.
+    fn name(&self) -> String {
+        let mut name = String::new();
+        let mut keys: Vec<String> = Vec::new();
+        let versions = self.scene.store.versions(&self.scene.secret);
+        for version in versions.iter().filter(|version| !version.stages.is_empty()) {
+            let stages: Vec<String> = version.stages.iter().map(ToString::to_string).collect();
+            let _ = write!(name, "{} ", stages.join("+"));
+            let _ = match &version.value {
+                Some((value, _)) => writeln!(
+                    name,
+                    "{}",
+                    self.key(&FakeSecret::parse(value).ok(), &mut keys)
+                ),
+                None => writeln!(name, "no value"),
+            };
+        }
+        let unknown = self.scene.server.live_values();
+        let unknown = unknown.iter().filter(|value| !keys.contains(value)).count();
+        let _ = write!(
+            name,
+            "{unknown} more, {} steps passed, {}",
+            self.passed,
+            self.fence(&versions)
+        );
+        name
+    }
+
+    fn key(&self, secret: &Option<FakeSecret>, keys: &mut Vec<String>) -> String {
+        let Some(secret) = secret else {
+            return "garbage".into();
+        };
+        let Some(value) = &secret.value else {
+            return "no key".into();
+        };
+        if !keys.contains(value) {
+            keys.push(value.clone());
+        }
+        let number = keys.iter().position(|key| key == value).unwrap_or_default();
+        let expired = secret
+            .expires_at
+            .is_some_and(|expiry| expiry <= self.scene.now());
+        let live = self.scene.server.accepts(value);
+        format!(
+            "{} key {number} live={live} expired={expired}",
+            secret.account
+        )
+    }
+
+    /// Where the server's fence stands among the values that are labelled.
+    fn fence(&self, versions: &[twinkey_testkit::StoredVersion]) -> String {
+        let marks = self.scene.server.fences();
+        let place = |at| {
+            let labelled = versions.iter().filter(|version| !version.stages.is_empty());
+            labelled
+                .filter(|version| {
+                    version
+                        .value
+                        .as_ref()
+                        .is_some_and(|(_, created)| *created < at)
+                })
+                .count()
+        };
+        format!(
+            "{:?}",
+            marks
+                .into_iter()
+                .map(|(account, at)| (account, place(at)))
+                .collect::<Vec<_>>()
+        )
+    }
+}

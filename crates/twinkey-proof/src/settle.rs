@@ -1,0 +1,86 @@
+//! What the rotation service and, at last, a person do until everything is well again.
+
+use std::fmt;
+
+use twinkey_core::{RotationError, Stage};
+use twinkey_testkit::{Allowance, Scene};
+
+use crate::now;
+
+/// Who it took to get to a pair at rest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Settled {
+    /// The rotation in flight, delivered again, and at most two more.
+    ByItself,
+    /// A person, since every rotation was refused for this reason.
+    ByPerson(&'static str),
+}
+
+impl fmt::Display for Settled {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::ByItself => f.write_str("by itself"),
+            Self::ByPerson(reason) => write!(f, "by a person ({reason})"),
+        }
+    }
+}
+
+/// No schedule waits for more rotations than these until the pair is complete.
+const ROTATIONS: usize = 3;
+
+/// Delivers what is in flight, then rotates, without any further fault, until two keys are live and
+/// both are labelled; where every rotation is refused, a person puts a document that works.
+/// Panics if even that does not help. `strays` are declared ones, not counted.
+pub fn settle(scene: &Scene, strays: usize) -> Settled {
+    scene.injector.disarm();
+    scene.judge_every_call(Allowance {
+        strays,
+        third_keys: 1,
+        ..Allowance::default()
+    });
+    let Err(reason) = run_on(scene, strays) else {
+        return Settled::ByItself;
+    };
+    let working = scene.working_document();
+    let working = working.unwrap_or_else(|| scene.make_by_hand("TEST-mended"));
+    scene.put_by_hand(&working);
+    if let Err(reason) = run_on(scene, strays) {
+        panic!(
+            "not even a person can mend it: {reason}\n{}",
+            scene.picture()
+        );
+    }
+    Settled::ByPerson(reason)
+}
+
+fn run_on(scene: &Scene, strays: usize) -> Result<(), &'static str> {
+    let mut reason = "the pair does not come about";
+    for _ in 0..=ROTATIONS {
+        if let Err(error) = rotate_once(scene) {
+            reason = error.cause.error_type();
+        }
+        if is_well(scene, strays) {
+            return Ok(());
+        }
+    }
+    Err(reason)
+}
+
+/// As the service does: the rotation in flight if there is one, else a new one.
+fn rotate_once(scene: &Scene) -> Result<(), RotationError> {
+    let token = match scene.version(&Stage::Pending) {
+        Some(token) if !scene.judge().at_rest() => token,
+        _ => scene.begin(),
+    };
+    now(scene.rotate(&token)).map(|_| ())
+}
+
+fn is_well(scene: &Scene, strays: usize) -> bool {
+    let judge = scene.judge();
+    let allowance = Allowance {
+        strays,
+        pair_at_rest: true,
+        ..Allowance::default()
+    };
+    judge.at_rest() && judge.verdict(&allowance).is_ok() && judge.strays().len() <= strays
+}

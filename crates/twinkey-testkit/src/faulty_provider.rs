@@ -1,0 +1,179 @@
+//! A provider whose every call passes the injector.
+
+use async_trait::async_trait;
+use twinkey_core::{
+    Choose, DocumentError, ErrorKind, Fence, Issue, KeyLabel, LastLook, ListedKey, Listing, Origin,
+    Provider, ProviderError, Random, Retired, RetiredKey, Retiring, SecretAddress, Verdict,
+};
+
+use crate::injector::Effect;
+use crate::{Injector, NothingChanged};
+
+/// A provider whose every call passes the injector.
+#[derive(Clone, Debug)]
+pub struct FaultyProvider<P> {
+    inner: P,
+    injector: Injector,
+}
+
+impl<P> FaultyProvider<P> {
+    /// Wraps a provider.
+    pub fn new(inner: P, injector: Injector) -> Self {
+        Self { inner, injector }
+    }
+}
+
+#[async_trait]
+impl<P> Provider for FaultyProvider<P>
+where
+    P: Provider + Clone + 'static,
+    P::Secret: 'static,
+{
+    type Secret = P::Secret;
+
+    fn origin(&self) -> Origin<'_, P::Secret> {
+        match self.inner.origin() {
+            Origin::Chosen(_) => Origin::Chosen(self),
+            Origin::Issued(_) => Origin::Issued(self),
+        }
+    }
+
+    async fn ready(
+        &self,
+        current: &P::Secret,
+        address: &SecretAddress,
+    ) -> Result<P::Secret, ProviderError> {
+        self.injector
+            .call(
+                "ready",
+                self.inner.ready(current, address),
+                None,
+                provider_lost,
+            )
+            .await
+    }
+
+    async fn verify(&self, secret: &P::Secret) -> Result<Verdict, ProviderError> {
+        self.injector
+            .call("verify", self.inner.verify(secret), None, provider_lost)
+            .await
+    }
+
+    async fn retire(&self, key: Retiring<'_, P::Secret>) -> Result<Retired, ProviderError> {
+        let (secret, listed) = match &key {
+            Retiring::Secret(secret) => (P::Secret::clone(secret), None),
+            Retiring::Listed { key, current } => {
+                (P::Secret::clone(current), Some(ListedKey::clone(key)))
+            }
+        };
+        let late = || -> Effect {
+            let inner = self.inner.clone();
+            Box::pin(async move {
+                let current = &secret;
+                let key = match &listed {
+                    Some(key) => Retiring::Listed { key, current },
+                    None => Retiring::Secret(current),
+                };
+                let _ = inner.retire(key).await;
+            })
+        };
+        let work = self.inner.retire(key);
+        self.injector
+            .call("retire", work, Some(Box::new(late)), provider_lost)
+            .await
+    }
+
+    async fn list(
+        &self,
+        current: &P::Secret,
+        address: &SecretAddress,
+    ) -> Result<Listing, ProviderError> {
+        self.injector
+            .call(
+                "list",
+                self.inner.list(current, address),
+                None,
+                provider_lost,
+            )
+            .await
+    }
+}
+
+const OTHER_ORIGIN: &str = "the engine asked for the origin first";
+
+#[async_trait]
+impl<P> Choose<P::Secret> for FaultyProvider<P>
+where
+    P: Provider + Clone + 'static,
+    P::Secret: 'static,
+{
+    fn choose(&self, current: &P::Secret, random: &mut Random) -> Result<P::Secret, DocumentError> {
+        let Origin::Chosen(choose) = self.inner.origin() else {
+            unreachable!("{OTHER_ORIGIN}")
+        };
+        choose.choose(current, random)
+    }
+
+    async fn apply(
+        &self,
+        pending: &P::Secret,
+        fence: &Fence,
+        last_look: &dyn LastLook,
+    ) -> Result<Option<RetiredKey>, ProviderError> {
+        let Origin::Chosen(choose) = self.inner.origin() else {
+            unreachable!("{OTHER_ORIGIN}")
+        };
+        // The last look has passed: only the change itself is late.
+        let late = || -> Effect {
+            let (inner, pending, fence) = (self.inner.clone(), pending.clone(), fence.clone());
+            Box::pin(async move {
+                if let Origin::Chosen(choose) = inner.origin() {
+                    let _ = choose.apply(&pending, &fence, &NothingChanged).await;
+                }
+            })
+        };
+        let work = choose.apply(pending, fence, last_look);
+        self.injector
+            .call("apply", work, Some(Box::new(late)), provider_lost)
+            .await
+    }
+}
+
+#[async_trait]
+impl<P> Issue<P::Secret> for FaultyProvider<P>
+where
+    P: Provider + Clone + 'static,
+    P::Secret: 'static,
+{
+    async fn mint(
+        &self,
+        current: &P::Secret,
+        label: &KeyLabel,
+    ) -> Result<P::Secret, ProviderError> {
+        let Origin::Issued(issue) = self.inner.origin() else {
+            unreachable!("{OTHER_ORIGIN}")
+        };
+        let late = || -> Effect {
+            let (inner, current, label) = (self.inner.clone(), current.clone(), label.clone());
+            Box::pin(async move {
+                if let Origin::Issued(issue) = inner.origin() {
+                    let _ = issue.mint(&current, &label).await;
+                }
+            })
+        };
+        let work = issue.mint(current, label);
+        self.injector
+            .call("mint", work, Some(Box::new(late)), provider_lost)
+            .await
+    }
+}
+
+fn provider_lost() -> ProviderError {
+    ProviderError {
+        kind: ErrorKind::Transient,
+        code: "Injected",
+        message: "no answer (injected)".into(),
+        hint: None,
+        retry_after: None,
+    }
+}

@@ -1,0 +1,245 @@
+//! The fault injector: every outside call of the engine passes through it, known to it or not.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
+
+use tokio::sync::Notify;
+
+use crate::{Call, Fault};
+
+/// The effect of a call whose caller is gone.
+pub(crate) type Effect = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// Makes the effect of a call, from copies of its arguments.
+pub(crate) type LateCall<'a> = Option<Box<dyn FnOnce() -> Effect + Send + 'a>>;
+
+/// Counts outside calls and lets one of them fail. Clones are the same injector.
+#[derive(Clone, Default)]
+pub struct Injector(Arc<Shared>);
+
+#[derive(Default)]
+struct Shared {
+    state: Mutex<State>,
+    stopped: Notify,
+    frozen: Notify,
+    thawed: Notify,
+}
+
+#[derive(Default)]
+struct State {
+    calls: Vec<Call>,
+    late: Vec<Effect>,
+    land_before: Option<usize>,
+    armed: Option<(usize, Fault)>,
+    refused: Option<&'static str>,
+    freeze: Option<usize>,
+    yielding: bool,
+    judge: Option<Arc<dyn Fn() + Send + Sync>>,
+}
+
+impl fmt::Debug for Injector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Injector")
+            .field("calls", &self.lock().calls)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Injector {
+    /// Lets the `call`th outside call from now on fail, counted from zero.
+    pub fn arm(&self, call: usize, fault: Fault) {
+        let mut state = self.lock();
+        state.calls.clear();
+        state.armed = Some((call, fault));
+    }
+
+    /// Lets every call pass from now on, and forgets those that were made.
+    pub fn disarm(&self) {
+        let mut state = self.lock();
+        state.calls.clear();
+        state.armed = None;
+        state.refused = None;
+        state.land_before = None;
+    }
+
+    /// Lets the calls that outlasted their caller take effect now; whether there were any.
+    pub async fn land(&self) -> bool {
+        let late = std::mem::take(&mut self.lock().late);
+        let any = !late.is_empty();
+        for effect in late {
+            self.effect(effect).await;
+        }
+        any
+    }
+
+    /// Lets them take effect right before the `call`th outside call from now on.
+    pub fn land_before(&self, call: usize) {
+        let mut state = self.lock();
+        state.calls.clear();
+        state.land_before = Some(call);
+    }
+
+    /// Refuses every call of this name until disarmed.
+    pub fn refuse_every(&self, name: &'static str) {
+        self.lock().refused = Some(name);
+    }
+
+    /// Freezes the `call`th outside call from now on before it takes effect, until thawed. Only
+    /// that one call is held; whoever calls after it passes.
+    pub fn freeze_at(&self, call: usize) {
+        let mut state = self.lock();
+        state.calls.clear();
+        state.freeze = Some(call);
+    }
+
+    /// Runs a piece of work until one of its calls is frozen; whether that happened.
+    pub async fn until_frozen<T>(
+        &self,
+        work: Pin<&mut (impl Future<Output = T> + ?Sized)>,
+    ) -> bool {
+        tokio::select! {
+            biased;
+            () = self.0.frozen.notified() => true,
+            _ = work => false,
+        }
+    }
+
+    /// Lets the frozen call go on.
+    pub fn thaw(&self) {
+        self.0.thawed.notify_one();
+    }
+
+    /// The calls since the injector was armed or disarmed, in order.
+    #[must_use]
+    pub fn calls(&self) -> Vec<Call> {
+        self.lock().calls.clone()
+    }
+
+    /// Lets every call wait for its next poll before it is made, so that [`crate::explore()`] can choose
+    /// whose turn it is.
+    pub fn yield_before_every_call(&self) {
+        self.lock().yielding = true;
+    }
+
+    /// Waits for the next poll, if told to yield: for deeds of a test that take turns with the calls.
+    pub async fn turn(&self) {
+        if self.lock().yielding {
+            yield_once().await;
+        }
+    }
+
+    /// Runs after every call that took effect; it panics where a promise is broken.
+    pub fn judge_every_call(&self, judge: impl Fn() + Send + Sync + 'static) {
+        self.lock().judge = Some(Arc::new(judge));
+    }
+
+    /// Runs a piece of work until it ends, or until the injector stops the process in it.
+    pub async fn run<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+        tokio::select! {
+            biased;
+            () = self.0.stopped.notified() => None,
+            result = work => Some(result),
+        }
+    }
+
+    /// Passes one outside call. `late` makes its effect after the caller is gone; none if the call
+    /// changes nothing.
+    pub(crate) async fn call<T, E>(
+        &self,
+        name: &'static str,
+        work: impl Future<Output = Result<T, E>>,
+        late: LateCall<'_>,
+        lost: impl FnOnce() -> E,
+    ) -> Result<T, E> {
+        self.turn().await;
+        let number = self.count(Call {
+            name,
+            changes: late.is_some(),
+        });
+        self.wait_if_frozen(number).await;
+        if self
+            .lock()
+            .land_before
+            .take_if(|call| *call == number)
+            .is_some()
+        {
+            self.land().await;
+        }
+        match self.fault(number) {
+            None => self.effect(work).await,
+            Some(Fault::RefuseOnce) => Err(lost()),
+            Some(Fault::LoseReply) => self.effect(work).await.and_then(|_| Err(lost())),
+            Some(Fault::StopBefore) => self.stop().await,
+            Some(Fault::StopAfter) => {
+                let _ = self.effect(work).await;
+                self.stop().await
+            }
+            Some(Fault::SlowBeyondDeadline) => {
+                self.lock().late.extend(late.map(|effect| effect()));
+                self.stop().await
+            }
+        }
+    }
+
+    async fn effect<T>(&self, work: impl Future<Output = T>) -> T {
+        let result = work.await;
+        let judge = self.lock().judge.clone();
+        if let Some(judge) = judge {
+            judge();
+        }
+        result
+    }
+
+    async fn stop<T>(&self) -> T {
+        self.0.stopped.notify_one();
+        std::future::pending().await
+    }
+
+    async fn wait_if_frozen(&self, number: usize) {
+        if self.lock().freeze.take_if(|call| *call == number).is_some() {
+            self.0.frozen.notify_one();
+            self.0.thawed.notified().await;
+        }
+    }
+
+    fn count(&self, call: Call) -> usize {
+        let mut state = self.lock();
+        state.calls.push(call);
+        state.calls.len() - 1
+    }
+
+    fn fault(&self, number: usize) -> Option<Fault> {
+        let state = self.lock();
+        if state.refused.is_some_and(|name| {
+            state
+                .calls
+                .get(number)
+                .is_some_and(|call| call.name == name)
+        }) {
+            return Some(Fault::RefuseOnce);
+        }
+        state
+            .armed
+            .filter(|(call, _)| *call == number)
+            .map(|(_, fault)| fault)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+async fn yield_once() {
+    let mut yielded = false;
+    let turn = |_: &mut Context<'_>| {
+        if std::mem::replace(&mut yielded, true) {
+            Poll::Ready(())
+        } else {
+            Poll::Pending
+        }
+    };
+    std::future::poll_fn(turn).await;
+}

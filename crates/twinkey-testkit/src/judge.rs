@@ -1,0 +1,133 @@
+//! The judge: looks at store and server together and says which promise is broken.
+
+use std::collections::BTreeSet;
+
+use chrono::{DateTime, Utc};
+use twinkey_core::{Clock, Credential, SecretId, SecretValue, Stage};
+
+use crate::{FakeClock, FakeKind, FakeSecret, FakeSecretsManager, FakeServer};
+
+/// What may be the case now besides what the promises say.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Allowance {
+    /// Declared strays: minted, lost before they were stored, and not to be listed. (P2)
+    pub strays: usize,
+    /// Keys that an invocation has minted and not stored yet, beyond two: P2's second exception.
+    pub third_keys: usize,
+    /// A person publishes an older key, which a rotation may be about to retire: P1 is not judged.
+    pub older_key_published: bool,
+    /// Whether a pair must be live whenever no rotation is in flight. (P3)
+    pub pair_at_rest: bool,
+}
+
+/// Looks at the store and the server of one secret. Clones are the same judge.
+#[derive(Clone, Debug)]
+pub struct Judge {
+    pub(crate) secret: SecretId,
+    pub(crate) kind: FakeKind,
+    pub(crate) store: FakeSecretsManager,
+    pub(crate) server: FakeServer,
+    pub(crate) clock: FakeClock,
+}
+
+impl Judge {
+    /// Panics if P1, P2, P3 or P4 does not hold at this instant, in the middle of a step or not.
+    pub fn judge(&self, allowance: &Allowance) {
+        if let Err(broken) = self.verdict(allowance) {
+            panic!("{broken}");
+        }
+    }
+
+    /// Which promise does not hold, in a sentence.
+    pub fn verdict(&self, allowance: &Allowance) -> Result<(), String> {
+        let now = self.clock.now();
+        let labelled = self.labelled();
+        let live = self.server.live_values();
+        let untracked = self.untracked(&labelled).len();
+        let current = self.current();
+        if let Some(current) = &current
+            && !allowance.older_key_published
+            && !self.works_or_died_by_itself(current, now)
+        {
+            return Err("P1: the key under AWSCURRENT is refused".into());
+        }
+        if live.len() > 2 + allowance.strays + allowance.third_keys {
+            return Err(format!("P2: {} keys are live", live.len()));
+        }
+        // One more may be in the hands of the invocation that has just minted it.
+        if untracked > allowance.strays + allowance.third_keys + 1 {
+            return Err(format!("P4: nothing knows of {untracked} live keys"));
+        }
+        if allowance.pair_at_rest && self.at_rest() {
+            self.pair(&live, untracked)?;
+        }
+        Ok(())
+    }
+
+    /// The live keys that twinkey made, that no version with a label holds, and that the server does
+    /// not list. (P4)
+    #[must_use]
+    pub fn strays(&self) -> Vec<String> {
+        self.untracked(&self.labelled())
+    }
+
+    /// Whether no rotation is in flight: AWSPENDING is nowhere, or where AWSCURRENT is.
+    #[must_use]
+    pub fn at_rest(&self) -> bool {
+        let versions = self.store.versions(&self.secret);
+        let pending = versions
+            .iter()
+            .find(|version| version.stages.contains(&Stage::Pending));
+        pending.is_none_or(|version| version.stages.contains(&Stage::Current))
+    }
+
+    fn pair(&self, live: &[String], untracked: usize) -> Result<(), String> {
+        if live.len() - untracked != 2 {
+            let known = live.len() - untracked;
+            return Err(format!("P3: {known} known keys are live at rest"));
+        }
+        for stage in [Stage::Current, Stage::Previous] {
+            let value = self.value(&stage).and_then(|value| key(&value));
+            if !value.is_some_and(|value| live.contains(&value)) {
+                return Err(format!("P3: the key under {stage} is not live at rest"));
+            }
+        }
+        Ok(())
+    }
+
+    fn works_or_died_by_itself(&self, secret: &FakeSecret, now: DateTime<Utc>) -> bool {
+        secret.value.as_ref().is_none_or(|value| {
+            self.server.accepts(value)
+                || self.server.is_excused(value)
+                || secret.expires_at.is_some_and(|expiry| expiry <= now)
+        })
+    }
+
+    fn current(&self) -> Option<FakeSecret> {
+        FakeSecret::parse(&self.value(&Stage::Current)?).ok()
+    }
+
+    fn value(&self, stage: &Stage) -> Option<SecretValue> {
+        self.store.value(&self.secret, stage)
+    }
+
+    fn labelled(&self) -> BTreeSet<String> {
+        let versions = self.store.versions(&self.secret).into_iter();
+        versions
+            .filter(|version| !version.stages.is_empty())
+            .filter_map(|version| key(&version.value?.0))
+            .collect()
+    }
+
+    fn untracked(&self, labelled: &BTreeSet<String>) -> Vec<String> {
+        if self.kind.is_listed() {
+            return Vec::new();
+        }
+        let made = self.server.made_values().into_iter();
+        made.filter(|value| !labelled.contains(value)).collect()
+    }
+}
+
+fn key(value: &SecretValue) -> Option<String> {
+    FakeSecret::parse(value).ok()?.value
+}
