@@ -68,7 +68,7 @@ impl Act {
                 let document = scene.make_by_hand("TEST-by-hand");
                 scene.put_by_hand(&document);
             }
-            Self::RemovePending => scene.store.cancel(&scene.secret),
+            Self::RemovePending => scene.store.remove_pending(&scene.secret),
             Self::MoveCurrentBack => move_current_back(scene),
             Self::BreakCurrent => break_key(scene, &Stage::Current),
             Self::BreakPrevious => break_key(scene, &Stage::Previous),

@@ -69,7 +69,7 @@ fn frozen_at(case: Case, meanwhile: Meanwhile, call: usize) -> bool {
         Meanwhile::TwoRotations => {
             let _ = now(scene.rotate(&token));
         }
-        Meanwhile::EndedAndTwoRotations => scene.store.cancel(&scene.secret),
+        Meanwhile::EndedAndTwoRotations => scene.store.remove_pending(&scene.secret),
     }
     for _ in 0..2 {
         let token = scene.begin();

@@ -1,36 +1,46 @@
-//! A store in memory with Secrets Manager's documented semantics.
+//! A store in memory with Secrets Manager's documented semantics, judged strictly: where the
+//! documentation is silent, the harsher of two answers.
+
+mod rotation_service;
+mod secret;
+mod store;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use async_trait::async_trait;
-use chrono::{DateTime, TimeDelta, Utc};
-use twinkey_core::{
-    Clock, Description, SecretAddress, SecretId, SecretValue, Selector, Stage, Store, StoreError,
-    Version, VersionId,
-};
+use chrono::{DateTime, Utc};
+use twinkey_core::{Clock, SecretId, SecretValue, Selector, Stage, StoreError, VersionId};
 
 use crate::FakeClock;
+pub use rotation_service::{RotationEnd, RotationService};
+use secret::Secret;
 
 /// Secrets Manager in memory. Clones are the same store.
+///
+/// [`twinkey_core::Store`] is what a rotation function may call; the methods here are what persons and the
+/// service do, and what a test wants to know. A secret is created by the first value or tag
+/// that is put by hand, with a rotation function configured and rotation turned on.
 #[derive(Clone, Debug)]
 pub struct FakeSecretsManager {
-    secrets: Arc<Mutex<BTreeMap<SecretId, Secret>>>,
+    state: Arc<Mutex<State>>,
     clock: FakeClock,
 }
 
 #[derive(Clone, Debug, Default)]
-struct Secret {
-    tags: BTreeMap<String, String>,
-    versions: BTreeMap<VersionId, Entry>,
-    current_since: Option<DateTime<Utc>>,
-    last_created: Option<DateTime<Utc>>,
+struct State {
+    secrets: BTreeMap<SecretId, Kept>,
+    /// How many calls are still refused.
+    throttled: usize,
+    /// How many reads of a secret are behind after each write to it.
+    lag: usize,
 }
 
-#[derive(Clone, Debug, Default)]
-struct Entry {
-    value: Option<(SecretValue, DateTime<Utc>)>,
-    stages: BTreeSet<Stage>,
+/// A secret as it is, and as some reads still see it.
+#[derive(Clone, Debug)]
+struct Kept {
+    truth: Secret,
+    before: Option<Secret>,
+    stale_reads: usize,
 }
 
 /// A version as it is kept.
@@ -40,16 +50,16 @@ pub struct StoredVersion {
     pub id: VersionId,
     /// Its labels.
     pub stages: BTreeSet<Stage>,
-    /// Its value, and when that was stored.
+    /// Its value, and when that was stored, by the store's clock.
     pub value: Option<(SecretValue, DateTime<Utc>)>,
 }
 
 impl FakeSecretsManager {
-    /// A store without secrets.
+    /// A store without secrets. Its versions are dated by `clock`.
     #[must_use]
     pub fn new(clock: FakeClock) -> Self {
         Self {
-            secrets: Arc::default(),
+            state: Arc::default(),
             clock,
         }
     }
@@ -58,17 +68,18 @@ impl FakeSecretsManager {
     #[must_use]
     pub fn fork(&self, clock: FakeClock) -> Self {
         Self {
-            secrets: Arc::new(Mutex::new(self.lock().clone())),
+            state: Arc::new(Mutex::new(self.lock().clone())),
             clock,
         }
     }
 
-    /// Every version of a secret, those without a label too, the oldest value first and those
-    /// without one last.
+    /// Every version of a secret as it is now, those without a label too, the oldest value first and
+    /// those without one last.
     #[must_use]
     pub fn versions(&self, secret: &SecretId) -> Vec<StoredVersion> {
-        let secrets = self.lock();
-        let versions = secrets.get(secret).into_iter().flat_map(|it| &it.versions);
+        let state = self.lock();
+        let kept = state.secrets.get(secret).into_iter();
+        let versions = kept.flat_map(|kept| &kept.truth.versions);
         let mut all: Vec<StoredVersion> = versions
             .map(|(id, entry)| StoredVersion {
                 id: id.clone(),
@@ -85,236 +96,188 @@ impl FakeSecretsManager {
         all
     }
 
+    /// The value under a label as it is now; none if no version carries it, or that one has no value.
+    #[must_use]
+    pub fn value(&self, secret: &SecretId, stage: &Stage) -> Option<SecretValue> {
+        let all = self.lock();
+        let at = Selector::Stage(stage.clone());
+        let (_, entry) = all.secrets.get(secret)?.truth.find(&at)?;
+        entry.value.as_ref().map(|(value, _)| value.clone())
+    }
+
     /// Sets a tag.
     pub fn tag(&self, secret: &SecretId, key: &str, value: &str) {
-        self.lock()
-            .entry(secret.clone())
-            .or_default()
-            .tags
-            .insert(key.into(), value.into());
+        self.write_or_create(secret, |it| {
+            it.tags.insert(key.into(), value.into());
+        });
     }
 
-    /// Removes a tag.
+    /// Removes a tag. Nothing happens if it is not there.
     pub fn untag(&self, secret: &SecretId, key: &str) {
-        self.lock()
-            .entry(secret.clone())
-            .or_default()
-            .tags
-            .remove(key);
-    }
-
-    /// A person takes AWSPENDING off, wherever it is.
-    pub fn cancel(&self, secret: &SecretId) {
-        self.lock()
-            .entry(secret.clone())
-            .or_default()
-            .detach(&Stage::Pending);
+        let _ = self.write(secret, |it| Ok(it.tags.remove(key)));
     }
 
     /// A person puts a value: it becomes AWSCURRENT, and a rotation in flight is abandoned.
+    ///
+    /// # Panics
+    ///
+    /// If the version has another value already, or the value is empty or above 65,536 bytes.
     pub fn put_by_hand(&self, secret: &SecretId, version: &VersionId, value: &SecretValue) {
         let now = self.clock.now();
-        let mut secrets = self.lock();
-        let entry = secrets.entry(secret.clone()).or_default();
-        entry.versions.values_mut().for_each(|version| {
-            version.stages.remove(&Stage::Pending);
+        self.write_or_create(secret, |it| {
+            it.put(version, value, &[Stage::Current], now)
+                .expect("a value that the vendor would take");
         });
-        entry.store(version, value, now);
-        entry.attach(&Stage::Current, version, now);
     }
 
-    /// Starts a rotation, as `RotateSecret` does: a version with AWSPENDING and no value.
+    /// A person takes AWSPENDING off, wherever it is: `UpdateSecretVersionStage` without
+    /// `MoveToVersionId`. Rotation stays on. Nothing happens if no version carries it.
+    pub fn remove_pending(&self, secret: &SecretId) {
+        let _ = self.write(secret, |it| Ok(it.detach(&Stage::Pending)));
+    }
+
+    /// `CancelRotateSecret`: turns rotation off, and returns the version that a rotation in flight
+    /// leaves behind. AWSPENDING stays on it: "We recommend that you remove the `VersionStage` value
+    /// AWSPENDING from this version", which is [`Self::remove_pending`], and until then no other
+    /// rotation can begin. [`Self::rotate_secret`] turns rotation on again.
+    pub fn cancel_rotate_secret(&self, secret: &SecretId) -> Result<Option<VersionId>, StoreError> {
+        self.write(secret, |it| {
+            it.rotation_enabled = false;
+            let current = it.holder(&Stage::Current);
+            Ok(it
+                .holder(&Stage::Pending)
+                .filter(|pending| Some(pending) != current.as_ref()))
+        })
+    }
+
+    /// Nobody has configured a rotation function for this secret: rotation is off, and
+    /// [`Self::rotate_secret`] is refused.
+    pub fn remove_rotation_function(&self, secret: &SecretId) {
+        self.write_or_create(secret, |it| {
+            it.has_function = false;
+            it.rotation_enabled = false;
+        });
+    }
+
+    /// Starts a rotation, as `RotateSecret` does before it sends the first step: rotation is on, and
+    /// the version of the token carries AWSPENDING and has no value.
+    ///
+    /// Repeatable: with the token that is pending or current already, nothing changes.
+    /// [`StoreError::Conflict`] if AWSPENDING is on a version of another token, unless that
+    /// one is AWSCURRENT, or if the token has been used up. [`StoreError::Invalid`] if no
+    /// rotation function is configured.
     pub fn rotate_secret(&self, secret: &SecretId, token: &VersionId) -> Result<(), StoreError> {
         let now = self.clock.now();
-        let mut secrets = self.lock();
-        let entry = secrets
-            .get_mut(secret)
-            .ok_or_else(|| StoreError::NoSecret(secret.clone()))?;
-        let elsewhere = entry
-            .holder(&Stage::Pending)
-            .is_some_and(|id| Some(&id) != entry.holder(&Stage::Current).as_ref());
-        if elsewhere {
-            return Err(conflict(
-                secret,
-                "A previous rotation isn't complete. That rotation will be reattempted.",
-            ));
-        }
-        entry.attach(&Stage::Pending, token, now);
-        Ok(())
+        self.write(secret, |it| it.begin(token, now))
     }
 
-    /// The value under a label, as a consumer reads it.
+    /// The service that sends a rotation function its steps.
     #[must_use]
-    pub fn value(&self, secret: &SecretId, stage: &Stage) -> Option<SecretValue> {
-        let secrets = self.lock();
-        let entry = secrets.get(secret)?;
-        let id = entry.holder(stage)?;
-        entry.versions[&id]
-            .value
-            .as_ref()
-            .map(|(value, _)| value.clone())
+    pub fn service(&self) -> RotationService {
+        RotationService::new(self.clone())
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<SecretId, Secret>> {
-        self.secrets.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Secret {
-    fn holder(&self, stage: &Stage) -> Option<VersionId> {
-        self.versions
-            .iter()
-            .find_map(|(id, entry)| entry.stages.contains(stage).then(|| id.clone()))
+    /// Refuses the next `calls` calls of [`twinkey_core::Store`] without effect, as [`StoreError::Transient`].
+    pub fn throttle_next(&self, calls: usize) {
+        self.lock().throttled = calls;
     }
 
-    fn store(&mut self, version: &VersionId, value: &SecretValue, now: DateTime<Utc>) {
-        let created = self
-            .last_created
-            .map_or(now, |last| now.max(last + TimeDelta::microseconds(1)));
-        self.last_created = Some(created);
-        self.versions.entry(version.clone()).or_default().value = Some((value.clone(), created));
+    /// From now on the next `reads` calls of `describe` and `read` after each write
+    /// to a secret still see it as it was before that write. Zero, as in a new store, is no lag.
+    ///
+    /// Writes are judged by what is true, and so is what this type's own methods tell. The write
+    /// that creates a secret is seen at once.
+    pub fn lag_reads(&self, reads: usize) {
+        self.lock().lag = reads;
     }
 
-    /// Moves a label to a version; AWSPREVIOUS follows AWSCURRENT.
-    fn attach(&mut self, stage: &Stage, to: &VersionId, now: DateTime<Utc>) {
-        let from = self.detach(stage);
-        self.versions
-            .entry(to.clone())
-            .or_default()
-            .stages
-            .insert(stage.clone());
-        if *stage == Stage::Current {
-            self.current_since = Some(now);
-            if let Some(from) = from.filter(|from| from != to) {
-                self.attach(&Stage::Previous, &from, now);
-            }
-        }
-    }
-
-    fn detach(&mut self, stage: &Stage) -> Option<VersionId> {
-        let holder = self.holder(stage)?;
-        self.versions.get_mut(&holder)?.stages.remove(stage);
-        Some(holder)
-    }
-
-    fn select(&self, at: &Selector) -> Option<VersionId> {
-        match at {
-            Selector::Stage(stage) => self.holder(stage),
-            Selector::Version(id) => Some(id.clone()),
-            Selector::VersionAt(id, stage) => self.holder(stage).filter(|holder| holder == id),
-        }
-    }
-}
-
-fn conflict(secret: &SecretId, reason: &str) -> StoreError {
-    StoreError::Conflict {
-        secret: secret.clone(),
-        reason: reason.into(),
-    }
-}
-
-#[async_trait]
-impl Store for FakeSecretsManager {
-    fn address(&self, secret: &SecretId) -> SecretAddress {
-        SecretAddress {
-            store: "fake".into(),
-            secret: secret.clone(),
-        }
-    }
-
-    async fn describe(&self, secret: &SecretId) -> Result<Description, StoreError> {
-        let secrets = self.lock();
-        let entry = secrets
-            .get(secret)
+    /// Changes a secret, or nothing if `work` fails or the secret would break a quota.
+    fn write<T>(
+        &self,
+        secret: &SecretId,
+        work: impl FnOnce(&mut Secret) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let now = self.clock.now();
+        let mut state = self.lock();
+        let lag = state.lag;
+        let kept = state
+            .secrets
+            .get_mut(secret)
             .ok_or_else(|| StoreError::NoSecret(secret.clone()))?;
-        let labelled = entry
-            .versions
-            .iter()
-            .filter(|(_, version)| !version.stages.is_empty());
-        Ok(Description {
-            tags: entry.tags.clone(),
-            versions: labelled
-                .map(|(id, version)| (id.clone(), version.stages.clone()))
-                .collect(),
-            rotation_enabled: true,
-            current_since: entry.current_since,
-        })
+        let mut next = kept.truth.clone();
+        let result = work(&mut next)?;
+        next.check_labels()?;
+        next.prune(now);
+        kept.turn_into(next, lag);
+        Ok(result)
     }
 
-    async fn read(&self, secret: &SecretId, at: &Selector) -> Result<Version, StoreError> {
-        let secrets = self.lock();
-        let entry = secrets
-            .get(secret)
-            .ok_or_else(|| StoreError::NoSecret(secret.clone()))?;
-        let found = entry.select(at).and_then(|id| {
-            let version = entry.versions.get(&id)?;
-            let (value, created_at) = version.value.clone()?;
-            Some(Version {
-                id,
-                value,
-                created_at,
-                stages: version.stages.clone(),
-            })
+    fn write_or_create(&self, secret: &SecretId, work: impl FnOnce(&mut Secret)) {
+        self.lock()
+            .secrets
+            .entry(secret.clone())
+            .or_insert_with(|| Kept {
+                truth: Secret::new(secret),
+                before: None,
+                stale_reads: 0,
+            });
+        let written = self.write(secret, |it| {
+            work(it);
+            Ok(())
         });
-        found.ok_or_else(|| StoreError::NoVersion {
-            secret: secret.clone(),
-            at: at.clone(),
+        written.expect("within the vendor's quotas");
+    }
+
+    /// What a read sees: once in a while not yet the last write.
+    fn see<T>(
+        &self,
+        secret: &SecretId,
+        look: impl FnOnce(&Secret) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let mut state = self.lock();
+        let kept = state
+            .secrets
+            .get_mut(secret)
+            .ok_or_else(|| StoreError::NoSecret(secret.clone()))?;
+        look(kept.seen())
+    }
+
+    /// "`ThrottlingException`: Rate exceeded".
+    fn pass_throttle(&self, doing: &str) -> Result<(), StoreError> {
+        let mut state = self.lock();
+        if state.throttled == 0 {
+            return Ok(());
+        }
+        state.throttled -= 1;
+        Err(StoreError::Transient {
+            doing: doing.into(),
+            reason: "rate exceeded".into(),
         })
     }
 
-    async fn put(
-        &self,
-        secret: &SecretId,
-        version: &VersionId,
-        value: &SecretValue,
-        stages: &[Stage],
-    ) -> Result<(), StoreError> {
-        let now = self.clock.now();
-        let mut secrets = self.lock();
-        let entry = secrets
-            .get_mut(secret)
-            .ok_or_else(|| StoreError::NoSecret(secret.clone()))?;
-        match entry
-            .versions
-            .get(version)
-            .and_then(|version| version.value.as_ref())
-        {
-            Some((stored, _)) if stored == value => Ok(()),
-            Some(_) => Err(conflict(secret, "this version already has another value")),
-            None => {
-                entry.store(version, value, now);
-                for stage in stages {
-                    entry.attach(stage, version, now);
-                }
-                Ok(())
-            }
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Kept {
+    fn turn_into(&mut self, next: Secret, lag: usize) {
+        if next == self.truth {
+            return;
         }
+        let before = std::mem::replace(&mut self.truth, next);
+        let visible = !before.versions.is_empty();
+        self.before = (lag > 0 && visible).then_some(before);
+        self.stale_reads = lag;
     }
 
-    async fn move_stage(
-        &self,
-        secret: &SecretId,
-        stage: &Stage,
-        from: Option<&VersionId>,
-        to: Option<&VersionId>,
-    ) -> Result<(), StoreError> {
-        let now = self.clock.now();
-        let mut secrets = self.lock();
-        let entry = secrets
-            .get_mut(secret)
-            .ok_or_else(|| StoreError::NoSecret(secret.clone()))?;
-        if entry.holder(stage).as_ref() != from {
-            return Err(conflict(secret, "the label is on another version"));
-        }
-        if to.is_some_and(|to| !entry.versions.contains_key(to)) {
-            return Err(conflict(secret, "there is no such version"));
-        }
-        match to {
-            Some(to) => entry.attach(stage, to, now),
-            None => {
-                entry.detach(stage);
+    fn seen(&mut self) -> &Secret {
+        match &self.before {
+            Some(before) if self.stale_reads > 0 => {
+                self.stale_reads -= 1;
+                before
             }
+            _ => &self.truth,
         }
-        Ok(())
     }
 }

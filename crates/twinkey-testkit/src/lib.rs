@@ -22,7 +22,7 @@ mod store_contract;
 pub use clock::FakeClock;
 pub use explore::{Invocation, explore};
 pub use fake_provider::{FakeKind, FakeProvider, FakeSecret};
-pub use fake_secrets_manager::{FakeSecretsManager, StoredVersion};
+pub use fake_secrets_manager::{FakeSecretsManager, RotationEnd, RotationService, StoredVersion};
 pub use fake_server::FakeServer;
 pub use fault::{Call, Fault};
 pub use faulty_provider::FaultyProvider;

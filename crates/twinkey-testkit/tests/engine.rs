@@ -513,7 +513,7 @@ async fn p4_a_rotation_abandoned_after_its_mint_leaves_nothing_behind() {
             .await
             .expect("created");
         scene.step(Step::SetSecret, &token).await.expect("set");
-        scene.store.cancel(&scene.secret);
+        scene.store.remove_pending(&scene.secret);
         rotate(&scene).await;
         rotate(&scene).await;
         assert_eq!(
