@@ -3,8 +3,6 @@
 mod agenda;
 mod database;
 mod errand;
-#[cfg(feature = "fuzzing")]
-pub mod fuzzing;
 mod journal;
 mod keyfile;
 mod lease;

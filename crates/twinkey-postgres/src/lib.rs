@@ -9,8 +9,6 @@ mod document;
 mod error;
 mod failed_login;
 mod field;
-#[cfg(feature = "fuzzing")]
-pub mod fuzzing;
 mod mark;
 mod pair;
 mod password;

@@ -235,7 +235,7 @@ pub(crate) fn of_roles(major_version: u32, roles: Vec<Role>) -> Snapshot {
     }
 }
 
-#[cfg(any(test, feature = "fuzzing"))]
+#[cfg(test)]
 pub(crate) fn plain_role(name: &str) -> Role {
     Role {
         name: name.into(),
