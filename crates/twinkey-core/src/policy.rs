@@ -25,7 +25,7 @@ pub struct Policy {
 
 /// A tag says something that we do not understand.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("tag {tag}: {problem}")]
+#[error("tag {}: {problem}", crate::escape_control(tag))]
 pub struct PolicyError {
     /// The tag's key.
     pub tag: String,
@@ -158,6 +158,15 @@ mod tests {
         let error =
             Policy::parse(&tags(&[("twinkey:shedule", "rate(1 day)")])).expect_err("unknown tag");
         assert!(error.problem.contains("twinkey:schedule"), "{error}");
+    }
+
+    #[test]
+    fn p8_a_tag_forges_no_line_of_a_log() {
+        let error = Policy::parse(&tags(&[("twinkey:\nx", "1h")])).expect_err("unknown tag");
+        assert!(
+            error.to_string().starts_with("tag twinkey:\\nx: "),
+            "{error}"
+        );
     }
 
     #[test]

@@ -4,8 +4,6 @@
 //! A document that was sent here by mistake looks like an event without its fields, so an error
 //! names a field and never shows a value.
 
-use std::collections::BTreeMap;
-
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
@@ -25,7 +23,7 @@ struct Fields {
     rotation_token: Option<Value>,
     /// With it, a list of values is no event.
     #[serde(flatten)]
-    _others: BTreeMap<String, IgnoredAny>,
+    _others: IgnoredAny,
 }
 
 impl<'de> Deserialize<'de> for RotationEvent {

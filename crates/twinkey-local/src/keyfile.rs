@@ -75,7 +75,7 @@ fn refuse_exposed(path: &Path, file: &File) -> Result<(), OpenError> {
     })
 }
 
-fn parse(text: &str) -> Result<Key, &'static str> {
+pub(crate) fn parse(text: &str) -> Result<Key, &'static str> {
     let (header, body) = text.split_once('\n').ok_or("it has one line only")?;
     if header.trim_end() != HEADER {
         return Err("its first line is not the header of a key that this version reads");

@@ -3,6 +3,8 @@
 mod agenda;
 mod database;
 mod errand;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod journal;
 mod keyfile;
 mod lease;

@@ -14,7 +14,7 @@ use crate::settings::Timeouts;
 const DEFAULT_DATABASE: &str = "postgres";
 
 /// The admin's own document. It alone says where the admin's password may go. (P10)
-struct AdminSecret {
+pub(crate) struct AdminSecret {
     address: Address,
     tls: TlsMode,
     username: String,
@@ -23,7 +23,7 @@ struct AdminSecret {
 }
 
 impl AdminSecret {
-    fn parse(value: &SecretValue) -> Result<Self, DocumentError> {
+    pub(crate) fn parse(value: &SecretValue) -> Result<Self, DocumentError> {
         let fields = field::object(value)?;
         if fields.contains_key("engine") {
             field::engine(&fields)?;

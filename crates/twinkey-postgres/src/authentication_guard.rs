@@ -41,18 +41,13 @@ impl<S> Guard<S> {
     pub(crate) fn new(inner: S, over_tls: bool) -> Self {
         Self {
             inner,
-            screening: Some(Screening {
-                over_tls,
-                earned: false,
-                admitted: false,
-                unread: Vec::new(),
-            }),
+            screening: Some(Screening::new(over_tls)),
         }
     }
 }
 
 /// The state of one login.
-struct Screening {
+pub(crate) struct Screening {
     over_tls: bool,
     /// Whether the server has made us show the password, in a way that we allow.
     earned: bool,
@@ -63,8 +58,17 @@ struct Screening {
 
 /// Message formats: <https://www.postgresql.org/docs/current/protocol-message-formats.html>
 impl Screening {
+    pub(crate) fn new(over_tls: bool) -> Self {
+        Self {
+            over_tls,
+            earned: false,
+            admitted: false,
+            unread: Vec::new(),
+        }
+    }
+
     /// Takes what has arrived; `true` once the login is complete: the server waits for a query.
-    fn feed(&mut self, bytes: &[u8]) -> Result<bool, Refusal> {
+    pub(crate) fn feed(&mut self, bytes: &[u8]) -> Result<bool, Refusal> {
         self.unread.extend_from_slice(bytes);
         while let Some(message) = self.next_message()? {
             match message[0] {
@@ -194,12 +198,7 @@ mod tests {
     }
 
     fn screen(over_tls: bool, messages: &[Vec<u8>]) -> Result<bool, Refusal> {
-        let mut screening = Screening {
-            over_tls,
-            earned: false,
-            admitted: false,
-            unread: Vec::new(),
-        };
+        let mut screening = Screening::new(over_tls);
         let mut over = false;
         // Byte by byte: a server may cut its messages wherever it likes.
         for byte in messages.concat() {

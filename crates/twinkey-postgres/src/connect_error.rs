@@ -54,7 +54,7 @@ pub(crate) struct ServerAnswer {
 
 impl fmt::Display for ServerAnswer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} (SQLSTATE {})", self.message, self.state.code())
+        write!(f, "{} (SQLSTATE {})", self.message, self.shown_code())
     }
 }
 
@@ -65,6 +65,14 @@ impl ServerAnswer {
             message: harmless(error.message()),
             routine: error.routine().map(str::to_owned),
         }
+    }
+
+    /// A code has five letters and digits; what else a server may send is not repeated.
+    /// <https://www.postgresql.org/docs/current/errcodes-appendix.html>
+    fn shown_code(&self) -> &str {
+        let code = self.state.code();
+        let is_one = code.len() == 5 && code.bytes().all(|byte| byte.is_ascii_alphanumeric());
+        if is_one { code } else { "malformed" }
     }
 
     /// Whether `pg_hba.conf` has no place for this login, whatever its password. The same code
@@ -141,6 +149,22 @@ impl ConnectError {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn p8_a_code_that_is_none_is_not_repeated() {
+        for (code, shown) in [
+            ("28P01", "28P01"),
+            ("\u{1b}[2JX", "malformed"),
+            ("", "malformed"),
+        ] {
+            let answer = ServerAnswer {
+                state: SqlState::from_code(code),
+                message: "no".into(),
+                routine: None,
+            };
+            assert_eq!(answer.to_string(), format!("no (SQLSTATE {shown})"));
+        }
+    }
 
     #[test]
     fn p8_what_a_server_says_is_one_short_line_without_a_verifier() {

@@ -44,8 +44,13 @@ impl Address {
         let host = bracketed.unwrap_or(host);
         let ambiguous = bracketed.is_none() && host.contains(':');
         let port = port_number(port)?;
-        (!host.is_empty() && !ambiguous && port != 0).then(|| Self::new(host, port))
+        (is_host(host) && !ambiguous && port != 0).then(|| Self::new(host, port))
     }
+}
+
+/// A host name or address, as a certificate could name it: no socket, no list, no options.
+pub(crate) fn is_host(text: &str) -> bool {
+    rustls::pki_types::ServerName::try_from(text).is_ok()
 }
 
 /// Digits and nothing else: the standard parser takes a plus sign, which other clients do not.
@@ -176,7 +181,7 @@ impl Connector {
 }
 
 /// By setters only: a text of `key=value` pairs would let a database name smuggle in a host.
-fn config(login: &Login<'_>) -> Config {
+pub(crate) fn config(login: &Login<'_>) -> Config {
     let mut config = Config::new();
     config
         .user(login.user)
@@ -214,7 +219,16 @@ mod tests {
         assert_eq!(Address::parse("[::1]:1"), Some(Address::new("::1", 1)));
         assert_eq!(Address::new("::1", 1).to_string(), "[::1]:1");
         for wrong in [
-            "db", ":5432", "db:", "db:0", "db:65536", "db:+5432", "::1:5432",
+            "db",
+            ":5432",
+            "db:",
+            "db:0",
+            "db:65536",
+            "db:+5432",
+            "::1:5432",
+            "[[db]]:1",
+            "a b:1",
+            "user@db:1",
         ] {
             assert_eq!(Address::parse(wrong), None, "{wrong}");
         }

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 use twinkey_core::{DocumentError, SecretValue};
 
-use crate::connection::{TlsMode, port_number};
+use crate::connection::{TlsMode, is_host, port_number};
 use crate::repeated_field;
 
 /// The fields of a JSON object, in their order.
@@ -88,16 +88,14 @@ fn fitting(field: &str, name: String) -> Result<String, DocumentError> {
     Err(DocumentError::new(field, problem))
 }
 
-/// A host name or address, as a certificate could name it: no socket, no list, no options.
+/// The server.
 pub(crate) fn host(fields: &Fields) -> Result<String, DocumentError> {
     let host = text(fields, "host")?;
-    match rustls::pki_types::ServerName::try_from(host.as_str()) {
-        Ok(_) => Ok(host),
-        Err(_) => Err(DocumentError::new(
-            "host",
-            "is neither a host name nor an IP address",
-        )),
+    if is_host(&host) {
+        return Ok(host);
     }
+    let problem = "is neither a host name nor an IP address";
+    Err(DocumentError::new("host", problem))
 }
 
 /// A port, as a number or a string; the vendor's structure allows both, and neither.

@@ -9,6 +9,8 @@ mod document;
 mod error;
 mod failed_login;
 mod field;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod mark;
 mod pair;
 mod password;

@@ -235,7 +235,7 @@ pub(crate) fn of_roles(major_version: u32, roles: Vec<Role>) -> Snapshot {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "fuzzing"))]
 pub(crate) fn plain_role(name: &str) -> Role {
     Role {
         name: name.into(),
