@@ -1,9 +1,12 @@
 #![doc = include_str!("../README.md")]
 
+mod fuzz;
+
 use std::os::unix::process::CommandExt;
 use std::process::{Command, ExitCode};
 
-const USAGE: &str = "usage: cargo xtask demo [--plain] [--rotations N] | test [FILTER] | lint";
+const USAGE: &str = "usage: cargo xtask demo [--plain] [--rotations N] | test [FILTER] | lint | \
+    fuzz [--seconds N] [--keep] [TARGET…]";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -12,6 +15,7 @@ fn main() -> ExitCode {
         ["demo", options @ ..] => demo(options),
         ["test", filter @ ..] => test(filter),
         ["lint"] => lint(),
+        ["fuzz", options @ ..] => fuzz::fuzz(options),
         _ => Err(USAGE.into()),
     };
     match result {
