@@ -152,6 +152,8 @@ fn decodes_to(text: &str, password: &str) -> bool {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
+    use proptest::prelude::*;
+    use proptest::test_runner::RngSeed;
     use serde_json::json;
 
     use super::*;
@@ -248,6 +250,52 @@ mod tests {
             rewrite_url(url, old, new).unwrap(),
             "postgres://a%2541%20b:x%25y@h/db"
         );
+    }
+
+    fn cases() -> ProptestConfig {
+        ProptestConfig {
+            cases: 200,
+            failure_persistence: None,
+            rng_seed: RngSeed::Fixed(1),
+            ..ProptestConfig::default()
+        }
+    }
+
+    proptest! {
+        #![proptest_config(cases())]
+
+        #[test]
+        fn whatever_a_user_and_a_password_consist_of_the_url_holds_the_new_ones_afterwards(
+            old in ("[^\0]{1,20}", "[^\0]{1,30}"), new in ("[^\0]{1,20}", "[^\0]{1,30}"),
+        ) {
+            let encode = |text: &str| utf8_percent_encode(text, ENCODED).to_string();
+            let url = |(user, password): &(String, String)| {
+                format!("postgres://{}:{}@db.internal:5432/", encode(user), encode(password))
+            };
+            let pair = |(user, password)| Pair { user, password };
+            let old_pair = pair((old.0.as_str(), old.1.as_str()));
+            let new_pair = pair((new.0.as_str(), new.1.as_str()));
+            prop_assert_eq!(rewrite_url(&url(&old), old_pair, new_pair), Some(url(&new)));
+            // And nobody else's.
+            if old != new {
+                prop_assert_eq!(rewrite_url(&url(&new), old_pair, new_pair), None);
+            }
+        }
+
+        #[test]
+        fn p1_a_copy_is_found_wherever_it_stands_and_however_it_is_encoded(
+            before in "[a-z =&?:/]{0,10}", password in "[^\0]{4,20}", after in "[a-z =&]{0,10}",
+        ) {
+            let percent: String = password.bytes().map(|byte| format!("%{byte:02x}")).collect();
+            for copy in [password.as_str(), &percent] {
+                let document = json!({"other": [{"text": format!("{before}{copy}{after}")}]});
+                let Value::Object(fields) = document else {
+                    panic!("an object")
+                };
+                let error = check(&fields, Pair { user: "u", password: &password });
+                prop_assert_eq!(error.unwrap_err().field, "/other/0/text");
+            }
+        }
     }
 
     #[test]
