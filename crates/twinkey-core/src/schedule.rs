@@ -142,19 +142,34 @@ fn cron(inner: &str) -> Result<Cron, String> {
         day_of_week,
         "0123456789*,-/?#ABCDEFGHIJKLMNOPQRSTUVWXYZ",
     )?;
-    let cron = CronParser::builder()
+    let cron = occurrences(inner)?;
+    let at_any_hour = occurrences(&format!("0 * {day_of_month} {month} {day_of_week} *"))?;
+    if comes_up(&cron, &at_any_hour) {
+        Ok(cron)
+    } else {
+        Err("there is no such day or hour".into())
+    }
+}
+
+/// The library would look for a day that does not exist for 3000 years; the calendar repeats after
+/// 28.
+fn comes_up(cron: &Cron, at_any_hour: &Cron) -> bool {
+    let is_in = |cron: &Cron, moment| cron.is_time_matching(&moment).unwrap_or(false);
+    let day = (0..28 * 366)
+        .map(|number| DateTime::UNIX_EPOCH + TimeDelta::days(number))
+        .find(|day| is_in(at_any_hour, *day));
+    day.is_some_and(|day| (0..24).any(|hour| is_in(cron, day + TimeDelta::hours(hour))))
+}
+
+fn occurrences(fields: &str) -> Result<Cron, String> {
+    CronParser::builder()
         .seconds(Seconds::Required)
         .year(Year::Required)
         .alternative_weekdays(true)
         .sloppy_ranges(true)
         .build()
-        .parse(&format!("0 {inner}"))
-        .map_err(|error| error.to_string())?;
-    // From any moment: a leap day is the rarest date there is.
-    match cron.find_next_occurrence(&DateTime::UNIX_EPOCH, false) {
-        Ok(_) => Ok(cron),
-        Err(_) => Err("there is no such day".into()),
-    }
+        .parse(&format!("0 {fields}"))
+        .map_err(|error| error.to_string())
 }
 
 fn only(field: &str, text: &str, allowed: &str) -> Result<(), String> {
