@@ -188,7 +188,7 @@ fn slot_among(stages: &BTreeSet<Stage>) -> Option<Slot> {
 pub struct Description {
     /// Every tag, ours and others'.
     pub tags: BTreeMap<String, String>,
-    /// Labelled versions and their labels. A version without labels may be missing.
+    /// Labelled versions and their labels. A version without labels is not among them.
     pub versions: BTreeMap<crate::VersionId, BTreeSet<Stage>>,
     /// Whether the store lets this secret be rotated (Secrets Manager's `RotationEnabled`).
     pub rotation_enabled: bool,

@@ -26,6 +26,12 @@ impl std::fmt::Display for Selector {
 }
 
 /// Keeps versions and labels. Implementations are shared between tasks.
+///
+/// Every store refuses by one rule, and a refusal changes nothing. [`StoreError::NoSecret`]: there is
+/// no such secret. [`StoreError::Invalid`]: the request could be right in no state (no label, an empty
+/// value, AWSCURRENT on no version, a quota). [`StoreError::NoVersion`]: it names a version that the
+/// secret does not have. [`StoreError::Conflict`]: another state would have granted it. Where two
+/// apply, it is either.
 #[async_trait]
 pub trait Store: Send + Sync {
     /// Which secret in which store this name means. Pure.
@@ -38,10 +44,12 @@ pub trait Store: Send + Sync {
     /// label asked for, is [`StoreError::NoVersion`].
     async fn read(&self, secret: &SecretId, at: &Selector) -> Result<Version, StoreError>;
 
-    /// Stores a value as version `version` and moves `stages` to it in the same instant.
+    /// Stores a value as version `version` and moves `stages`, at least one, to it in the same
+    /// instant, from wherever they are.
     ///
-    /// Repeatable with the same value: already done is success. With another value it is a
-    /// [`StoreError::Conflict`] that changes nothing: a stored value is immutable.
+    /// Repeatable with the same value: already done is success, and moves no label again. With another
+    /// value it is a [`StoreError::Conflict`]: a stored value is immutable. A store may refuse
+    /// AWSPENDING for a token whose rotation has ended, as [`StoreError::Conflict`] too.
     /// After [`StoreError::Transient`] the outcome is unknown: repeat the identical call.
     async fn put(
         &self,
@@ -52,9 +60,10 @@ pub trait Store: Send + Sync {
     ) -> Result<(), StoreError>;
 
     /// Moves a label by compare-and-swap: it must sit on `from` now (`None`: on no version), and
-    /// sits on `to` afterwards (`None`: on no version). Anything else is a
-    /// [`StoreError::Conflict`] that changes nothing. Moving AWSCURRENT moves AWSPREVIOUS to the
-    /// version that lost it.
+    /// sits on `to` afterwards (`None`: on no version). Where it sits elsewhere it is a
+    /// [`StoreError::Conflict`], and so is moving AWSCURRENT to a version without a value; a `to`
+    /// that does not exist is [`StoreError::NoVersion`], and taking AWSCURRENT off
+    /// [`StoreError::Invalid`]. Moving AWSCURRENT moves AWSPREVIOUS to the version that lost it.
     async fn move_stage(
         &self,
         secret: &SecretId,
@@ -71,7 +80,7 @@ pub enum StoreError {
     /// There is no secret of that name.
     #[error("there is no secret {0}")]
     NoSecret(SecretId),
-    /// The secret has no such version, or that version has no value yet.
+    /// The secret has no such version, or, to be read, that version has no value yet.
     #[error("secret {secret} has no {at}")]
     NoVersion {
         /// The secret that was asked for.
@@ -79,7 +88,8 @@ pub enum StoreError {
         /// What was asked for.
         at: Selector,
     },
-    /// A compare-and-swap lost, or a stored value would have been replaced. Nothing changed.
+    /// A compare-and-swap lost, a stored value would have been replaced, or a version has no value yet.
+    /// Nothing changed.
     #[error("secret {secret}: {reason}")]
     Conflict {
         /// The secret concerned.
@@ -87,7 +97,7 @@ pub enum StoreError {
         /// What stood in the way.
         reason: String,
     },
-    /// The request itself is wrong. Nothing changed.
+    /// The request itself is wrong, in whatever state the secret is. Nothing changed.
     #[error("{field}: {reason}")]
     Invalid {
         /// Which part of the request.

@@ -1,169 +1,187 @@
 //! What every provider must do, in one suite.
 
-use async_trait::async_trait;
+mod documents;
+mod looks;
+mod making;
+mod retiring;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use twinkey_core::{
-    Credential, ErrorKind, Fence, KeyLabel, LastLook, Origin, Provider, ProviderError, Retired,
-    Retiring, SecretAddress, SecretId, Verdict, VersionId, VersionStamp,
+    Credential, KeyId, Listing, Origin, Provider, SecretAddress, SecretId, Verdict, VersionId,
+    VersionStamp,
 };
 
-/// A provider at a server on which the key in `current` is live.
+pub use looks::NothingChanged;
+
+/// A provider at a server of its own, with the documents that the suite cannot make up itself.
 pub struct ProviderUnderTest<P: Provider> {
     /// The provider.
     pub provider: P,
     /// A document whose key is live, or which holds none yet.
     pub current: P::Secret,
+    /// As `current`, but with a key that the server has never known.
+    pub wrong: P::Secret,
+    /// As `current`, but each for another target: one document for each field that names it.
+    pub elsewhere: Vec<P::Secret>,
 }
 
-/// Runs the whole suite at one server. Panics at the first thing that does not hold.
+/// Runs the whole suite at one server, where two keys are live at most at any moment.
+///
+/// It makes and retires keys for the secret `contract/key` of a store `contract`; the key in
+/// `current` does not outlive it.
+///
+/// # Panics
+///
+/// At the first thing that does not hold; the message says what was expected.
 pub async fn provider_contract<P: Provider>(test: ProviderUnderTest<P>) {
-    let bench = Bench {
-        provider: test.provider,
+    documents::check(&test);
+    let ProviderUnderTest {
+        provider,
+        current,
+        wrong,
+        elsewhere,
+    } = test;
+    let mut bench = Bench {
+        provider,
+        elsewhere,
         random: StdRng::seed_from_u64(11),
         stamps: 0,
     };
-    bench.run(test.current).await;
+    // Older than every other: an invocation that has slept through all that follows.
+    let stale = bench.stamp();
+    let current = bench.held(current);
+    bench.a_wrong_key_is_refused(&current, &wrong).await;
+    let current = bench.readiness_changes_nothing_and_repeats(current).await;
+    let first = bench.make_beside(&current, &stale).await;
+    let second = bench.make_in_place_of(&current, &first, &stale).await;
+    bench.retire_the_newest(first, second, &stale).await;
 }
 
-/// A last look for tests of a provider without a store: nothing has changed.
-#[derive(Clone, Copy, Debug)]
-pub struct NothingChanged;
-
-#[async_trait]
-impl LastLook for NothingChanged {
-    async fn take(&self, _: Option<&VersionStamp>) -> Result<(), ProviderError> {
-        Ok(())
-    }
+/// A document, and when its version was stored.
+struct Held<S> {
+    secret: S,
+    stamp: VersionStamp,
 }
 
-struct Bench<P> {
+struct Bench<P: Provider> {
     provider: P,
+    elsewhere: Vec<P::Secret>,
     random: StdRng,
     stamps: i64,
 }
 
 impl<P: Provider> Bench<P> {
-    async fn run(mut self, current: P::Secret) {
-        let current = self.readiness_changes_nothing_and_repeats(&current).await;
-        let first = self.a_new_key_works_beside_the_current_one(&current).await;
-        Self::a_document_survives_its_own_rendering(&first);
-        let second = self.a_new_key_works_beside_the_current_one(&first).await;
-        self.a_retired_key_is_refused_and_no_other_is_touched(&second, &first)
-            .await;
+    async fn a_wrong_key_is_refused(&self, current: &Held<P::Secret>, wrong: &P::Secret) {
+        let before = self.verdict(&current.secret).await;
+        let said = self.is_refused(wrong).await;
+        documents::shows_nothing(&said, wrong, &current.secret);
+        self.is_gone_already(wrong).await;
+        assert_eq!(
+            self.verdict(&current.secret).await,
+            before,
+            "what is wrong in a document takes nothing from the key that is right"
+        );
     }
 
-    async fn readiness_changes_nothing_and_repeats(&mut self, current: &P::Secret) -> P::Secret {
-        let before = self.provider.verify(current).await.expect("an answer");
-        let ready = self
-            .provider
-            .ready(current, &address())
-            .await
-            .expect("ready");
-        self.provider
-            .ready(&ready, &address())
-            .await
-            .expect("ready again");
-        assert_eq!(
-            self.provider.verify(current).await.expect("an answer"),
-            before
+    async fn readiness_changes_nothing_and_repeats(
+        &self,
+        current: Held<P::Secret>,
+    ) -> Held<P::Secret> {
+        let before = (
+            self.verdict(&current.secret).await,
+            self.keys(&current).await,
         );
-        ready
-    }
-
-    async fn a_new_key_works_beside_the_current_one(&mut self, current: &P::Secret) -> P::Secret {
-        let held = current.key_id().is_some();
-        let new = self.make(current).await;
-        new.continues(current).expect("the same target");
-        assert!(new.key_id().is_some(), "a key has an identity");
-        assert_ne!(new.key_id(), current.key_id());
-        assert_eq!(
-            self.provider.verify(&new).await.expect("an answer"),
-            Verdict::Accepted
-        );
-        let old = self.provider.verify(current).await.expect("an answer");
-        assert_eq!(
-            old,
-            if held {
-                Verdict::Accepted
-            } else {
-                Verdict::NoKey
-            }
-        );
-        new
-    }
-
-    /// Makes a key by its origin; a chosen one is applied twice, and an older one is fenced off.
-    async fn make(&mut self, current: &P::Secret) -> P::Secret {
-        let stale = self.stamp();
-        let (old, new) = (self.stamp(), self.stamp());
-        match self.provider.origin() {
-            Origin::Issued(issue) => {
-                let label = KeyLabel {
-                    address: address(),
-                    version: new.id,
-                };
-                issue.mint(current, &label).await.expect("minted")
-            }
-            Origin::Chosen(choose) => {
-                let pending = choose.choose(current, &mut self.random).expect("chosen");
-                let late = choose.choose(current, &mut self.random).expect("chosen");
-                let fence = Fence {
-                    address: address(),
-                    pending: new,
-                    current: old,
-                };
-                for _ in 0..2 {
-                    choose
-                        .apply(&pending, &fence, &NothingChanged)
-                        .await
-                        .expect("repeatable");
-                }
-                let fence = Fence {
-                    pending: stale,
-                    ..fence
-                };
-                let error = choose
-                    .apply(&late, &fence, &NothingChanged)
-                    .await
-                    .expect_err("a later rotation has passed");
-                assert_eq!(error.kind, ErrorKind::Conflict, "{error}");
-                pending
-            }
+        let ready = self.ready(&current.secret).await;
+        let again = self.ready(&ready).await;
+        assert_eq!(again.render(), ready.render(), "ready completes once");
+        assert_eq!(ready.key_id(), current.secret.key_id());
+        ready.same_target(&current.secret).expect("the same target");
+        let after = (self.verdict(&ready).await, self.keys(&current).await);
+        assert_eq!(after, before, "ready is read-only");
+        Held {
+            secret: ready,
+            stamp: current.stamp,
         }
     }
 
-    fn a_document_survives_its_own_rendering(secret: &P::Secret) {
-        let again = P::Secret::parse(&secret.render()).expect("our own document");
-        assert_eq!(again.render(), secret.render());
-        assert_eq!(again.key_id(), secret.key_id());
-        assert_eq!(again.expires_at(), secret.expires_at());
+    async fn ready(&self, current: &P::Secret) -> P::Secret {
+        let ready = self.provider.ready(current, &address()).await;
+        ready.expect("a rotation can succeed")
     }
 
-    async fn a_retired_key_is_refused_and_no_other_is_touched(
-        &mut self,
-        doomed: &P::Secret,
-        other: &P::Secret,
-    ) {
-        let how = self
-            .provider
-            .retire(Retiring::Secret(doomed))
-            .await
-            .expect("retired");
-        assert_eq!(how, Retired::Refused, "the refusal is observed");
-        let verdict = self.provider.verify(doomed).await.expect("an answer");
-        assert!(matches!(verdict, Verdict::Refused { .. }), "{verdict:?}");
-        let again = self
-            .provider
-            .retire(Retiring::Secret(doomed))
-            .await
-            .expect("repeatable");
-        assert_eq!(again, Retired::AlreadyGone);
+    /// The server's answer, twice the same.
+    async fn verdict(&self, secret: &P::Secret) -> Verdict {
+        let verdict = self.provider.verify(secret).await.expect("an answer");
+        let again = self.provider.verify(secret).await.expect("an answer");
+        assert_eq!(verdict, again, "verify is read-only");
         assert_eq!(
-            self.provider.verify(other).await.expect("an answer"),
-            Verdict::Accepted
+            verdict == Verdict::NoKey,
+            secret.key_id().is_none(),
+            "NoKey is what is said of a document without a key, and of no other"
         );
+        verdict
+    }
+
+    async fn is_accepted(&self, secret: &P::Secret) {
+        assert_eq!(self.verdict(secret).await, Verdict::Accepted);
+    }
+
+    /// Returns the server's reason.
+    async fn is_refused(&self, secret: &P::Secret) -> String {
+        match self.verdict(secret).await {
+            Verdict::Refused { reason } => reason,
+            verdict => panic!("a refusal was expected: {verdict:?}"),
+        }
+    }
+
+    /// The keys of this secret, if the server lists them: twice the same, and none of them another's.
+    async fn keys(&self, current: &Held<P::Secret>) -> Option<Vec<KeyId>> {
+        let keys = ids(self.list(&current.secret, &address()).await);
+        let again = ids(self.list(&current.secret, &address()).await);
+        assert_eq!(keys, again, "list is read-only");
+        let other = SecretAddress {
+            secret: SecretId::new("contract/other"),
+            ..address()
+        };
+        let theirs = ids(self.list(&current.secret, &other).await);
+        for key in keys.iter().flatten() {
+            let shared = theirs.iter().flatten().any(|other| other == key);
+            assert!(!shared, "{key} is listed for another secret too");
+        }
+        keys
+    }
+
+    /// Which keys of ours are listed, if the server lists them.
+    async fn lists(&self, current: &Held<P::Secret>, live: &[&P::Secret], dead: &[&P::Secret]) {
+        let Some(keys) = self.keys(current).await else {
+            return;
+        };
+        let listed = |secret: &&&P::Secret| {
+            let id = secret.key_id();
+            id.is_some_and(|id| keys.contains(&id))
+        };
+        assert_eq!(live.iter().filter(listed).count(), live.len(), "{keys:?}");
+        assert_eq!(dead.iter().filter(listed).count(), 0, "{keys:?}");
+    }
+
+    async fn list(&self, current: &P::Secret, address: &SecretAddress) -> Listing {
+        let listing = self.provider.list(current, address).await;
+        listing.expect("the server says what it has")
+    }
+
+    async fn has_fixed_slots(&self, current: &P::Secret) -> bool {
+        matches!(self.list(current, &address()).await, Listing::FixedSlots)
+    }
+
+    fn is_chosen(&self) -> bool {
+        matches!(self.provider.origin(), Origin::Chosen(_))
+    }
+
+    fn held(&mut self, secret: P::Secret) -> Held<P::Secret> {
+        let stamp = self.stamp();
+        Held { secret, stamp }
     }
 
     fn stamp(&mut self) -> VersionStamp {
@@ -172,6 +190,20 @@ impl<P: Provider> Bench<P> {
         VersionStamp {
             id: VersionId::random(&mut self.random),
             created_at,
+        }
+    }
+}
+
+fn ids(listing: Listing) -> Option<Vec<KeyId>> {
+    match listing {
+        Listing::Keys(keys) => Some(keys.into_iter().map(|key| key.key_id).collect()),
+        Listing::FixedSlots => None,
+        Listing::CannotList { dead_within } => {
+            assert!(
+                dead_within > TimeDelta::zero(),
+                "a key that nobody lists dies at a known time"
+            );
+            None
         }
     }
 }

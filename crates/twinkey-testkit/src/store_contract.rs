@@ -1,20 +1,33 @@
 //! What every store must do, in one suite.
 
+mod labels;
+mod rotations;
+mod secrets;
+mod values;
+
 use std::future::Future;
 
-use twinkey_core::{SecretId, SecretValue, Selector, Slot, Stage, Store, StoreError, VersionId};
+use twinkey_core::{
+    Description, SecretId, SecretValue, Selector, Slot, Stage, Store, StoreError, Version,
+    VersionId,
+};
 
 /// A store that the suite can use as a person and as the rotation service would.
+///
+/// Its methods panic where what they do is refused, but for [`Self::begin`].
 pub trait StoreUnderTest {
     /// The store.
     fn store(&self) -> &dyn Store;
-    /// A person puts a value: it becomes AWSCURRENT, and a rotation in flight is abandoned.
+    /// A person puts a value: it becomes AWSCURRENT, and a rotation in flight is abandoned. The first
+    /// one creates the secret.
     fn put_by_hand(
         &self,
         secret: &SecretId,
         version: &VersionId,
         value: &SecretValue,
     ) -> impl Future<Output = ()>;
+    /// A person gives a secret that exists a tag.
+    fn tag(&self, secret: &SecretId, key: &str, value: &str) -> impl Future<Output = ()>;
     /// The service begins a rotation: AWSPENDING on a version without a value.
     fn begin(
         &self,
@@ -23,18 +36,40 @@ pub trait StoreUnderTest {
     ) -> impl Future<Output = Result<(), StoreError>>;
 }
 
-/// Runs the whole suite; each case has a store of its own. Panics at the first thing that does
-/// not hold.
+/// Runs the whole suite against one store after another: `build` makes each, and it must know no
+/// secrets. The suite names its secrets itself.
+///
+/// # Panics
+///
+/// At the first thing that does not hold; the message says what was expected.
 pub async fn store_contract<S: StoreUnderTest>(build: impl AsyncFn() -> S) {
-    an_unknown_secret_is_said_to_be_unknown(&build().await).await;
-    a_pending_version_has_no_value_until_it_is_put(&build().await).await;
-    a_stored_value_is_immutable(&build().await).await;
-    a_label_moves_only_from_where_it_is(&build().await).await;
-    previous_follows_current(&build().await).await;
-    a_second_rotation_is_refused_while_one_is_pending(&build().await).await;
-    a_manual_put_abandons_the_rotation(&build().await).await;
-    versions_are_created_in_strict_order(&build().await).await;
+    secrets::an_unknown_secret_is_said_to_be_unknown(&build().await).await;
+    secrets::an_address_tells_secrets_apart(&build().await);
+    secrets::two_secrets_do_not_affect_each_other(&build().await).await;
+    secrets::a_description_shows_labelled_versions_tags_and_when_current_moved(&build().await)
+        .await;
+
+    values::an_unknown_version_and_a_label_on_none_have_no_value(&build().await).await;
+    values::a_pending_version_has_no_value_until_it_is_put(&build().await).await;
+    values::a_stored_value_is_immutable(&build().await).await;
+    values::a_value_that_is_there_already_moves_no_label(&build().await).await;
+    values::a_version_without_labels_is_still_read_by_its_id(&build().await).await;
+    values::values_are_dated_in_strict_order(&build().await).await;
+    values::a_put_that_could_never_be_right_is_invalid(&build().await).await;
+
+    labels::a_label_moves_only_from_where_it_is(&build().await).await;
+    labels::a_slot_label_moves_by_compare_and_swap(&build().await).await;
+    labels::previous_follows_current_forth_and_back(&build().await).await;
+    labels::other_labels_stay_when_current_moves(&build().await).await;
+    labels::current_never_goes_to_a_version_without_a_value_nor_nowhere(&build().await).await;
+    labels::a_label_cannot_go_to_an_unknown_version(&build().await).await;
+
+    rotations::a_second_rotation_is_refused_while_one_is_pending(&build().await).await;
+    rotations::a_manual_put_abandons_the_rotation(&build().await).await;
+    rotations::an_ended_rotation_comes_back_wholly_or_not_at_all(&build().await).await;
 }
+
+const PENDING_IN_B: [Stage; 2] = [Stage::Pending, Stage::Slot(Slot::B)];
 
 fn secret() -> SecretId {
     SecretId::new("contract/secret")
@@ -48,8 +83,7 @@ fn value(text: &str) -> SecretValue {
     SecretValue::new(format!("TEST-{text}"))
 }
 
-const PENDING_IN_B: [Stage; 2] = [Stage::Pending, Stage::Slot(Slot::B)];
-
+/// Version `a` is current and the rotation `b` in flight.
 async fn begun<S: StoreUnderTest>(test: &S) {
     test.put_by_hand(&secret(), &id('a'), &value("first")).await;
     test.begin(&secret(), &id('b'))
@@ -57,161 +91,49 @@ async fn begun<S: StoreUnderTest>(test: &S) {
         .expect("no rotation is in flight");
 }
 
-async fn pending_value(store: &dyn Store) -> Result<SecretValue, StoreError> {
-    let at = Selector::VersionAt(id('b'), Stage::Pending);
+/// The same, and `b` has its value.
+async fn stored<S: StoreUnderTest>(test: &S) {
+    begun(test).await;
+    test.store()
+        .put(&secret(), &id('b'), &value("second"), &PENDING_IN_B)
+        .await
+        .expect("the pending value is stored");
+}
+
+async fn read(store: &dyn Store, at: Selector) -> Result<Version, StoreError> {
+    store.read(&secret(), &at).await
+}
+
+async fn shift(
+    store: &dyn Store,
+    stage: &Stage,
+    from: Option<char>,
+    to: Option<char>,
+) -> Result<(), StoreError> {
+    let (from, to) = (from.map(id), to.map(id));
     store
-        .read(&secret(), &at)
+        .move_stage(&secret(), stage, from.as_ref(), to.as_ref())
         .await
-        .map(|version| version.value)
 }
 
-async fn an_unknown_secret_is_said_to_be_unknown<S: StoreUnderTest>(test: &S) {
-    let missing = SecretId::new("contract/missing");
-    let error = test
-        .store()
-        .describe(&missing)
-        .await
-        .expect_err("an unknown secret");
-    assert!(matches!(error, StoreError::NoSecret(_)), "{error}");
+async fn described(store: &dyn Store) -> Description {
+    store.describe(&secret()).await.expect("described")
 }
 
-async fn a_pending_version_has_no_value_until_it_is_put<S: StoreUnderTest>(test: &S) {
-    begun(test).await;
-    let error = pending_value(test.store()).await.expect_err("no value yet");
-    assert!(matches!(error, StoreError::NoVersion { .. }), "{error}");
-    let description = test.store().describe(&secret()).await.expect("described");
-    assert!(description.carries(&id('b'), &Stage::Pending) && description.slot(&id('b')).is_none());
-    test.store()
-        .put(&secret(), &id('b'), &value("second"), &PENDING_IN_B)
-        .await
-        .expect("stored");
-    assert_eq!(
-        pending_value(test.store()).await.expect("a value"),
-        value("second")
-    );
-    let description = test.store().describe(&secret()).await.expect("described");
-    assert_eq!(description.slot(&id('b')), Some(Slot::B));
-    let at = Selector::VersionAt(id('b'), Stage::Current);
-    let error = test
-        .store()
-        .read(&secret(), &at)
-        .await
-        .expect_err("not current");
-    assert!(matches!(error, StoreError::NoVersion { .. }), "{error}");
+#[track_caller]
+fn is_conflict<T: std::fmt::Debug>(result: &Result<T, StoreError>) {
+    let refused = matches!(result, Err(StoreError::Conflict { .. }));
+    assert!(refused, "Conflict was expected: {result:?}");
 }
 
-async fn a_stored_value_is_immutable<S: StoreUnderTest>(test: &S) {
-    begun(test).await;
-    for _ in 0..2 {
-        test.store()
-            .put(&secret(), &id('b'), &value("second"), &PENDING_IN_B)
-            .await
-            .expect("repeatable");
-    }
-    let again = test
-        .store()
-        .put(&secret(), &id('b'), &value("other"), &PENDING_IN_B)
-        .await;
-    assert!(
-        matches!(again, Err(StoreError::Conflict { .. })),
-        "{again:?}"
-    );
-    assert_eq!(
-        pending_value(test.store()).await.expect("a value"),
-        value("second")
-    );
+#[track_caller]
+fn is_invalid<T: std::fmt::Debug>(result: &Result<T, StoreError>) {
+    let refused = matches!(result, Err(StoreError::Invalid { .. }));
+    assert!(refused, "Invalid was expected: {result:?}");
 }
 
-async fn a_label_moves_only_from_where_it_is<S: StoreUnderTest>(test: &S) {
-    begun(test).await;
-    test.store()
-        .put(&secret(), &id('b'), &value("second"), &PENDING_IN_B)
-        .await
-        .expect("stored");
-    for wrong in [None, Some(&id('b'))] {
-        let moved = test
-            .store()
-            .move_stage(&secret(), &Stage::Current, wrong, Some(&id('b')))
-            .await;
-        assert!(
-            matches!(moved, Err(StoreError::Conflict { .. })),
-            "{moved:?}"
-        );
-    }
-    let current = test
-        .store()
-        .read(&secret(), &Selector::Stage(Stage::Current))
-        .await
-        .expect("current");
-    assert_eq!(current.id, id('a'));
-    test.store()
-        .move_stage(&secret(), &Stage::Pending, Some(&id('b')), None)
-        .await
-        .expect("detached");
-    let again = test
-        .store()
-        .move_stage(&secret(), &Stage::Pending, Some(&id('b')), None)
-        .await;
-    assert!(
-        matches!(again, Err(StoreError::Conflict { .. })),
-        "{again:?}"
-    );
-}
-
-async fn previous_follows_current<S: StoreUnderTest>(test: &S) {
-    begun(test).await;
-    test.store()
-        .put(&secret(), &id('b'), &value("second"), &PENDING_IN_B)
-        .await
-        .expect("stored");
-    test.store()
-        .move_stage(&secret(), &Stage::Current, Some(&id('a')), Some(&id('b')))
-        .await
-        .expect("promoted");
-    let description = test.store().describe(&secret()).await.expect("described");
-    assert_eq!(description.holder(&Stage::Current), Some(&id('b')));
-    assert_eq!(description.holder(&Stage::Previous), Some(&id('a')));
-    assert!(
-        description.current_since.is_some(),
-        "the store keeps when AWSCURRENT moved"
-    );
-}
-
-async fn a_second_rotation_is_refused_while_one_is_pending<S: StoreUnderTest>(test: &S) {
-    begun(test).await;
-    let second = test.begin(&secret(), &id('c')).await;
-    assert!(second.is_err(), "a second rotation began");
-    let description = test.store().describe(&secret()).await.expect("described");
-    assert_eq!(description.holder(&Stage::Pending), Some(&id('b')));
-}
-
-async fn a_manual_put_abandons_the_rotation<S: StoreUnderTest>(test: &S) {
-    begun(test).await;
-    test.put_by_hand(&secret(), &id('d'), &value("by hand"))
-        .await;
-    let description = test.store().describe(&secret()).await.expect("described");
-    assert_eq!(description.holder(&Stage::Pending), None);
-    assert_eq!(description.holder(&Stage::Current), Some(&id('d')));
-    assert_eq!(description.holder(&Stage::Previous), Some(&id('a')));
-}
-
-async fn versions_are_created_in_strict_order<S: StoreUnderTest>(test: &S) {
-    begun(test).await;
-    test.store()
-        .put(&secret(), &id('b'), &value("second"), &PENDING_IN_B)
-        .await
-        .expect("stored");
-    let mut created = Vec::new();
-    for version in [id('a'), id('b')] {
-        let read = test
-            .store()
-            .read(&secret(), &Selector::Version(version))
-            .await
-            .expect("stored");
-        created.push(read.created_at);
-    }
-    assert!(
-        created[0] < created[1],
-        "fences need a strict order: {created:?}"
-    );
+#[track_caller]
+fn has_no_version<T: std::fmt::Debug>(result: &Result<T, StoreError>) {
+    let refused = matches!(result, Err(StoreError::NoVersion { .. }));
+    assert!(refused, "NoVersion was expected: {result:?}");
 }

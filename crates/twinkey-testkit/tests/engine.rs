@@ -2,8 +2,8 @@
 
 use chrono::TimeDelta;
 use twinkey_core::{
-    Credential, MIN_OVERLAP_TAG, Retired, RotationFailure, SecretId, SecretValue, Stage, Step,
-    StepReport, StepResult, StoreError, VersionId,
+    Credential, MIN_OVERLAP_TAG, Retired, RotationFailure, SecretValue, Stage, Step, StepReport,
+    StepResult, VersionId,
 };
 use twinkey_testkit::*;
 
@@ -572,31 +572,4 @@ async fn mint_call() -> usize {
         .iter()
         .position(|call| call.name == "mint")
         .expect("a mint")
-}
-
-#[tokio::test]
-async fn the_fake_secrets_manager_keeps_the_store_contract() {
-    struct Fake(FakeSecretsManager);
-    impl StoreUnderTest for Fake {
-        fn store(&self) -> &dyn twinkey_core::Store {
-            &self.0
-        }
-        async fn put_by_hand(&self, secret: &SecretId, version: &VersionId, value: &SecretValue) {
-            self.0.put_by_hand(secret, version, value);
-        }
-        async fn begin(&self, secret: &SecretId, token: &VersionId) -> Result<(), StoreError> {
-            self.0.rotate_secret(secret, token)
-        }
-    }
-    store_contract(async || Fake(FakeSecretsManager::new(FakeClock::default()))).await;
-}
-
-#[tokio::test]
-async fn every_fake_provider_keeps_the_provider_contract() {
-    for kind in FakeKind::ALL {
-        let clock = FakeClock::default();
-        let provider = FakeProvider::new(kind, FakeServer::new(clock.clone()), clock);
-        let current = provider.first_document();
-        provider_contract(ProviderUnderTest { provider, current }).await;
-    }
 }

@@ -23,6 +23,11 @@ impl StoreUnderTest for World {
             .expect("stored");
     }
 
+    async fn tag(&self, secret: &SecretId, key: &str, value: &str) {
+        let tags = BTreeMap::from([(key.to_owned(), value.to_owned())]);
+        self.store.tag(secret, &tags).await.expect("tagged");
+    }
+
     async fn begin(&self, secret: &SecretId, token: &VersionId) -> Result<(), StoreError> {
         self.store
             .begin_rotation(secret, token, None, &self.lease())
