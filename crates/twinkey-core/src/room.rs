@@ -9,10 +9,9 @@ use crate::{
     RotationFailure, Selector, Slot, Stage, StoreError, Verdict, Version, VersionId,
 };
 
-/// Makes room before a new key is made, and says which slot it takes. The server's list is read first,
-/// then the labels: whatever is listed and unlabelled was there before, so a late invocation cannot
-/// kill a newer key. Only a free slot's label may move: whoever loses its label is forgotten. (P4)
-/// `None`: another delivery has stored the key meanwhile.
+/// Makes room before a new key is made, and says which slot it takes. Only a free slot's label may
+/// move: a key that loses its label is forgotten. (P4) `None`: another delivery has stored the key
+/// meanwhile.
 pub(crate) async fn make_for_new<P: Provider>(
     provider: &P,
     pass: &Pass<'_>,
@@ -23,55 +22,66 @@ pub(crate) async fn make_for_new<P: Provider>(
     let listing = provider
         .list(parsed, &pass.store.address(pass.secret))
         .await?;
-    if let Listing::FixedSlots = listing {
-        return slot_beside_current(provider, pass, seen, current, parsed).await;
-    }
-    let description = pass.store.describe(pass.secret).await?;
-    if position(&description, pass.token)? != Position::Empty {
-        return Ok(None);
-    }
     let verdict = provider.verify(parsed).await?;
-    let keys = LabelledKeys::read(provider, pass, &description, current, parsed).await?;
+    if let Listing::FixedSlots = listing {
+        accept_current(provider, pass, parsed, &verdict).await?;
+        return Ok(Some(pending_slot(pass, seen, Some(&current.id)).await?));
+    }
+    let keys = LabelledKeys::read(provider, pass, seen, current, parsed).await?;
     let keep = keys.keep(&verdict).await?;
+    let Some(labels) = last_look(pass, seen, Position::Empty).await? else {
+        return Ok(None);
+    };
     keys.retire_all_but(keep.as_ref(), None, &listing).await?;
-    Ok(Some(pending_slot(pass, &description, keep.as_ref()).await?))
+    Ok(Some(pending_slot(pass, &labels, keep.as_ref()).await?))
 }
 
-/// Makes room before a chosen key is applied. Where the server replaces a key in its place, there is
-/// nothing to retire: two stay live all along.
+/// Makes room before a chosen key is applied; false if another delivery has published it meanwhile.
+/// Where the server replaces a key in its place, there is nothing to retire: two stay live all along.
 pub(crate) async fn make_for_chosen<P: Provider>(
     provider: &P,
     pass: &Pass<'_>,
     current: &Version,
     old: &P::Secret,
     new: &P::Secret,
-) -> Result<(), RotationFailure> {
+) -> Result<bool, RotationFailure> {
     let listing = provider.list(old, &pass.store.address(pass.secret)).await?;
     let verdict = provider.verify(old).await?;
     if let Listing::FixedSlots = listing {
-        return accept_current(provider, pass, old, &verdict).await;
+        accept_current(provider, pass, old, &verdict).await?;
+        return Ok(true);
     }
-    let description = pass.store.describe(pass.secret).await?;
-    position(&description, pass.token)?;
-    let keys = LabelledKeys::read(provider, pass, &description, current, old).await?;
+    let seen = pass.store.describe(pass.secret).await?;
+    let keys = LabelledKeys::read(provider, pass, &seen, current, old).await?;
     let keep = keys.keep(&verdict).await?;
+    if last_look(pass, &seen, Position::Stored).await?.is_none() {
+        return Ok(false);
+    }
     keys.retire_all_but(keep.as_ref(), new.key_id(), &listing)
-        .await
+        .await?;
+    Ok(true)
 }
 
-/// Where the server replaces a key in its place there is nothing to retire, and the place that is
-/// free is the one that current is not in: current must work.
-async fn slot_beside_current<P: Provider>(
-    provider: &P,
+/// The last look before keys are retired: what a person does to the labels while the server is asked
+/// must be seen. (P1) It comes after the server's list: whatever is listed, and unlabelled now, was
+/// there before, so a late invocation cannot kill a newer key. `None`: another delivery is further.
+async fn last_look(
     pass: &Pass<'_>,
     seen: &Description,
-    current: &Version,
-    parsed: &P::Secret,
-) -> Result<Option<Slot>, RotationFailure> {
-    let verdict = provider.verify(parsed).await?;
-    accept_current(provider, pass, parsed, &verdict).await?;
-    let slot = pending_slot(pass, seen, Some(&current.id)).await?;
-    Ok(Some(slot))
+    expected: Position,
+) -> Result<Option<Description>, RotationFailure> {
+    let now = pass.store.describe(pass.secret).await?;
+    if position(&now, pass.token)? != expected {
+        return Ok(None);
+    }
+    let is_as_seen = now.holder(&Stage::Current) == seen.holder(&Stage::Current)
+        && live_set(&now, pass.token) == live_set(seen, pass.token);
+    if !is_as_seen {
+        return Err(RotationFailure::OutOfOrder(
+            "labels have moved during this step".into(),
+        ));
+    }
+    Ok(Some(now))
 }
 
 /// Versions whose keys may be live, besides the pending one: those with a label of ours or AWS's.
@@ -89,6 +99,11 @@ fn live_versions(description: &Description, token: &VersionId) -> Vec<VersionId>
         .collect();
     ids.sort_by_key(|id| description.slot(id).is_none());
     ids
+}
+
+/// The same without an order: a slot that another delivery has given meanwhile changes nothing.
+fn live_set(description: &Description, token: &VersionId) -> BTreeSet<VersionId> {
+    live_versions(description, token).into_iter().collect()
 }
 
 /// A key that a labelled version holds.

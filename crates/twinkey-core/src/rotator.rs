@@ -3,7 +3,6 @@
 use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
 
-use crate::guard::Position;
 use crate::last_look::StoreLook;
 use crate::room::{make_for_chosen, make_for_new};
 use crate::{
@@ -106,12 +105,14 @@ impl<P: Provider> Rotator for P {
         current: Version,
         pending: Version,
     ) -> Result<StepReport, RotationFailure> {
-        let (old, new) = parse_pair::<P>(&current, &pending)?;
+        let (old, new) = parse_pair::<P>(pass, &current, &pending).await?;
         bury_if_expired(self, pass, &new).await?;
         let Origin::Chosen(choose) = self.origin() else {
             return Ok(StepReport::done(new.key_id()));
         };
-        make_for_chosen(self, pass, &current, &old, &new).await?;
+        if !make_for_chosen(self, pass, &current, &old, &new).await? {
+            return Ok(StepReport::already_done());
+        }
         let fence = Fence {
             address: pass.store.address(pass.secret),
             pending: stamp(&pending),
@@ -133,7 +134,7 @@ impl<P: Provider> Rotator for P {
         current: Version,
         pending: Version,
     ) -> Result<StepReport, RotationFailure> {
-        let (_, new) = parse_pair::<P>(&current, &pending)?;
+        let (_, new) = parse_pair::<P>(pass, &current, &pending).await?;
         bury_if_expired(self, pass, &new).await?;
         let reason = match self.verify(&new).await? {
             Verdict::Accepted => return Ok(StepReport::done(new.key_id())),
@@ -191,18 +192,27 @@ pub(crate) fn parse<P: Provider>(
     P::Secret::parse(&version.value).map_err(|error| RotationFailure::Document { whose, error })
 }
 
-/// Parses both documents and pins the pending one to what current names. (P10)
-fn parse_pair<P: Provider>(
+/// Parses both documents and pins the pending one to what current names. (P10) One for the place that
+/// current is in can never be applied: AWSCURRENT was moved by hand, and the rotation is ended.
+async fn parse_pair<P: Provider>(
+    pass: &Pass<'_>,
     current: &Version,
     pending: &Version,
 ) -> Result<(P::Secret, P::Secret), RotationFailure> {
     let old = parse::<P>("current", current)?;
     let new = parse::<P>("pending", pending)?;
-    new.continues(&old)
+    new.same_target(&old)
         .map_err(|error| RotationFailure::Document {
             whose: "pending",
             error,
         })?;
+    if let Err(error) = new.continues(&old) {
+        pass.detach_pending().await?;
+        return Err(RotationFailure::PendingDead {
+            key: new.key_id(),
+            reason: format!("AWSCURRENT has moved into its place ({error})"),
+        });
+    }
     Ok((old, new))
 }
 
@@ -268,10 +278,6 @@ async fn mint_and_store<P: Provider>(
         address: pass.store.address(pass.secret),
         version: pass.token.clone(),
     };
-    // A mint cannot be taken back unseen: a rotation that has ended meanwhile must not make one more.
-    if pass.position().await? != Position::Empty {
-        return Ok(StepReport::already_done());
-    }
     let minted = match issue.mint(current, &label).await {
         Ok(minted) => minted,
         Err(error) => return Err(lost(provider, pass, current, error).await),

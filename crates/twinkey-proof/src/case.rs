@@ -6,6 +6,7 @@ use chrono::TimeDelta;
 use twinkey_core::{RotationError, Stage, Step, StepReport, VersionId};
 use twinkey_testkit::{Allowance, CrashPoint, CrashWorld, FakeKind, Fault, Injector, Scene};
 
+use crate::figures::loses_a_key;
 use crate::now;
 
 /// Longer than any key of the fakes lives.
@@ -48,9 +49,9 @@ pub struct Case {
 impl fmt::Display for Case {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let which = match self.rotations {
-            0 => "first".to_owned(),
-            1 => "second".to_owned(),
-            more => format!("{}th", more + 1).replace("3th", "third"),
+            0 => "first",
+            1 => "second",
+            _ => "third",
         };
         write!(
             f,
@@ -191,19 +192,12 @@ impl CrashWorld for CrashCase {
     }
 
     async fn judge_after_fault(&mut self, point: &CrashPoint) {
-        let lost = match point.call.name {
-            "mint" => matches!(
-                point.fault,
-                Fault::StopAfter | Fault::LoseReply | Fault::SlowBeyondDeadline
-            ),
-            "put" => matches!(point.fault, Fault::StopBefore | Fault::SlowBeyondDeadline),
-            _ => false,
-        };
+        let lost = loses_a_key(self.case.kind, point);
         let unlistable = !self.case.kind.is_listed();
         // A mint that lands after the sweep of the redelivery is found by the next one.
         let late = point.fault == Fault::SlowBeyondDeadline && point.call.name == "mint";
         self.allow(Allowance {
-            strays: self.allowance.strays + usize::from(lost && unlistable),
+            strays: self.allowance.strays + usize::from(lost),
             third_keys: self.allowance.third_keys + usize::from(late && !unlistable),
             ..Allowance::default()
         });

@@ -1,6 +1,6 @@
 //! The crash matrix over the real engine.
 
-use twinkey_testkit::{Fault, Matrix, Outcome, Restart};
+use twinkey_testkit::{Matrix, Outcome};
 
 use crate::case::CrashCase;
 use crate::{Case, now};
@@ -11,12 +11,8 @@ pub fn crash_points(case: Case) -> Vec<Outcome> {
     now(Matrix::FULL.run(async |injector| CrashCase::begin(case, injector)))
 }
 
-/// Every outside call and every fault, then every fault at every call of the recovery.
+/// Every point of a matrix, then every fault at every call of the recovery.
 #[must_use]
-pub fn pairs_of_crash_points(case: Case, restarts: &[Restart]) -> usize {
-    let matrix = Matrix {
-        faults: &Fault::ALL,
-        restarts,
-    };
+pub fn pairs_of_crash_points(case: Case, matrix: Matrix<'_>) -> usize {
     now(matrix.run_twice(async |injector| CrashCase::begin(case, injector)))
 }

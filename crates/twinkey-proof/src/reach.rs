@@ -9,21 +9,22 @@
 use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::fmt::Write;
 
+use serde::{Deserialize, Serialize};
 use twinkey_core::{Credential, Stage, Step, VersionId};
 use twinkey_testkit::{Allowance, FakeKind, FakeSecret, Fault, Scene};
 
-use crate::settle::{Settled, settle};
+use crate::settle::settle;
 use crate::{Act, ToldOnPanic, now};
 
 /// What was found.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Graph {
     /// How many states there are.
     pub states: usize,
     /// How many transitions between them were tried.
     pub transitions: usize,
     /// From how many states it takes whom to get to a pair at rest.
-    pub settled: BTreeMap<Settled, usize>,
+    pub settled: BTreeMap<String, usize>,
 }
 
 /// The faults of one delivery. A call that outlasts its caller is two: a process that stops, and an
@@ -38,6 +39,7 @@ const FAULTS: [Fault; 4] = [
 /// One state, with the scene that shows it.
 struct State {
     scene: Scene,
+    allowance: Allowance,
     /// How many steps of the rotation in flight have passed: the service delivers no later one.
     passed: usize,
 }
@@ -46,8 +48,14 @@ struct State {
 #[must_use]
 pub fn reachable(kind: FakeKind, acts: &[Act]) -> Graph {
     let mut graph = Graph::default();
+    // A key that a person makes beside the pair is a third one, until the next rotation.
+    let allowance = Allowance {
+        third_keys: usize::from(acts.contains(&Act::PutNew)),
+        ..Allowance::default()
+    };
     let start = State {
         scene: Scene::new(kind),
+        allowance,
         passed: 0,
     };
     let mut seen = HashSet::from([start.name()]);
@@ -59,7 +67,7 @@ pub fn reachable(kind: FakeKind, acts: &[Act]) -> Graph {
         let _told = ToldOnPanic(&told);
         *graph
             .settled
-            .entry(settle(&state.scene.fork(), 0))
+            .entry(settle(&state.scene.fork(), 0).to_string())
             .or_default() += 1;
         for next in state.successors(acts) {
             graph.transitions += 1;
@@ -138,15 +146,19 @@ impl State {
     /// A copy to which something has happened, judged on the way.
     fn follow(&self, passed: usize, happens: impl FnOnce(&Scene)) -> Self {
         let scene = self.scene.fork();
-        scene.judge_every_call(Allowance::default());
+        scene.judge_every_call(self.allowance);
         happens(&scene);
         scene.injector.disarm();
         // A key that nobody can see influences nothing: it has been declared, and dies by itself.
         for stray in scene.judge().strays() {
             scene.server.forget(&stray);
         }
-        scene.judge().judge(&Allowance::default());
-        Self { scene, passed }
+        scene.judge().judge(&self.allowance);
+        Self {
+            scene,
+            passed,
+            ..*self
+        }
     }
 
     fn in_flight(&self) -> Option<VersionId> {

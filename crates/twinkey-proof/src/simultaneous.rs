@@ -16,7 +16,7 @@ struct Begun {
 pub fn deliveries_at_once(case: Case, steps: [Step; 2], switches: usize) -> usize {
     explore(
         switches,
-        || begun(case, steps, false),
+        || begun(case, steps, None),
         |begun| steps.map(|step| delivery(begun, step)).into(),
         |begun, order| {
             let context = format!("{case}, {} beside {}, {order:?}", steps[0], steps[1]);
@@ -30,7 +30,7 @@ pub fn deliveries_at_once(case: Case, steps: [Step; 2], switches: usize) -> usiz
 pub fn with_a_person(case: Case, steps: [Step; 2], act: Act, switches: usize) -> usize {
     explore(
         switches,
-        || begun(case, steps, act.publishes_older_key()),
+        || begun(case, steps, Some(act)),
         |begun| {
             let mut all: Vec<Invocation<'_>> = steps.map(|step| delivery(begun, step)).into();
             all.push(Box::pin(async move {
@@ -48,7 +48,7 @@ pub fn with_a_person(case: Case, steps: [Step; 2], act: Act, switches: usize) ->
 }
 
 /// A rotation in flight, every step before the two delivered.
-fn begun(case: Case, steps: [Step; 2], older_key_published: bool) -> Begun {
+fn begun(case: Case, steps: [Step; 2], act: Option<Act>) -> Begun {
     let scene = case.scene();
     let token = scene.begin();
     let first = steps[0].min(steps[1]);
@@ -57,11 +57,21 @@ fn begun(case: Case, steps: [Step; 2], older_key_published: bool) -> Begun {
     }
     // P2's second exception: both may mint, until the one that comes too late has retired its own.
     let both_mint = steps == [Step::CreateSecret; 2] && case.kind.expires();
-    scene.judge_every_call(Allowance {
-        third_keys: usize::from(both_mint),
-        older_key_published,
+    let by_hand = act == Some(Act::PutNew);
+    let allowance = Allowance {
+        third_keys: usize::from(both_mint) + usize::from(by_hand),
         ..Allowance::default()
-    });
+    };
+    let judge = scene.judge();
+    scene
+        .injector
+        .judge_every_call(move || match judge.verdict(&allowance) {
+            // See `act_at_every_point`, which counts these.
+            Err(broken) if broken.promise == "P1" && act.is_some_and(Act::publishes_older_key) => {
+                judge.excuse_current();
+            }
+            verdict => verdict.unwrap_or_else(|broken| panic!("{broken}")),
+        });
     scene.injector.yield_before_every_call();
     Begun { scene, token }
 }

@@ -1,28 +1,27 @@
+use twinkey_proof::figures::*;
 use twinkey_proof::*;
 use twinkey_testkit::FakeKind;
 #[test]
-fn reach() {
+fn all() {
+    let bounds = if std::env::var("DEEP").is_ok() {
+        DEEP
+    } else {
+        EVERYDAY
+    };
     for kind in FakeKind::ALL {
-        for acts in [
-            vec![],
-            vec![Act::RemovePending],
-            vec![Act::PutCurrentAgain],
-            vec![Act::LetAllExpire],
-            vec![Act::BreakCurrent],
-            vec![Act::BreakPrevious],
-            vec![Act::PutPreviousAgain],
-            vec![Act::MoveCurrentBack],
-            Act::ALL.to_vec(),
-        ] {
-            if acts.len() > 1 {
-                continue;
-            }
-            match std::panic::catch_unwind(|| reachable(kind, &acts)) {
-                Ok(o) => eprintln!("{kind} {acts:?}: {o:?}"),
-                Err(_) => {
-                    eprintln!("{kind} {acts:?}: BROKEN")
-                }
-            }
-        }
+        let t = std::time::Instant::now();
+        let f = figures(kind, &bounds, &|what| eprintln!("{:?} {what}", t.elapsed()));
+        eprintln!(
+            "{:?} {}",
+            t.elapsed(),
+            serde_json::to_string(&f).unwrap().len()
+        );
+        eprintln!(
+            "pairs {} at once {} person {} reach {:?}",
+            f.pairs.values().sum::<usize>(),
+            f.at_once,
+            f.with_a_person,
+            f.reach
+        );
     }
 }

@@ -50,6 +50,10 @@ impl Choice {
 fn follow(order: &mut Vec<Choice>, preemptions: usize, invocations: Vec<Invocation<'_>>) {
     let mut running: Vec<Option<Invocation<'_>>> = invocations.into_iter().map(Some).collect();
     let mut context = Context::from_waker(Waker::noop());
+    // Up to its first call an invocation does nothing that another could see: that is no choice.
+    for slot in &mut running {
+        advance(slot, &mut context);
+    }
     let (mut last, mut left) = (None, preemptions);
     for step in 0.. {
         let runnable = runnable(&running, last, left);
@@ -63,12 +67,16 @@ fn follow(order: &mut Vec<Choice>, preemptions: usize, invocations: Vec<Invocati
         left -=
             usize::from(last.is_some_and(|last: usize| last != chosen && running[last].is_some()));
         last = Some(chosen);
-        let slot = &mut running[chosen];
-        if let Some(invocation) = slot
-            && let Poll::Ready(()) = invocation.as_mut().poll(&mut context)
-        {
-            *slot = None;
-        }
+        advance(&mut running[chosen], &mut context);
+    }
+}
+
+/// Lets an invocation make its next call and go on to where it waits before the one after.
+fn advance(slot: &mut Option<Invocation<'_>>, context: &mut Context<'_>) {
+    if let Some(invocation) = slot
+        && let Poll::Ready(()) = invocation.as_mut().poll(context)
+    {
+        *slot = None;
     }
 }
 
@@ -144,7 +152,6 @@ mod tests {
         let expected = ["aabb", "abab", "abba", "baab", "baba", "bbaa"];
         assert!(expected.iter().all(|order| seen.borrow().contains(*order)));
         assert_eq!(seen.borrow().len(), expected.len());
-        // Each also starts before its first call, so an order has one more turn for each.
-        assert_eq!(orders, 20);
+        assert_eq!(orders, expected.len(), "no order is run twice");
     }
 }

@@ -1,6 +1,7 @@
 //! The judge: looks at store and server together and says which promise is broken.
 
 use std::collections::BTreeSet;
+use std::fmt;
 
 use chrono::{DateTime, Utc};
 use twinkey_core::{Clock, Credential, SecretId, SecretValue, Stage};
@@ -14,10 +15,28 @@ pub struct Allowance {
     pub strays: usize,
     /// Keys that an invocation has minted and not stored yet, beyond two: P2's second exception.
     pub third_keys: usize,
-    /// A person publishes an older key, which a rotation may be about to retire: P1 is not judged.
-    pub older_key_published: bool,
     /// Whether a pair must be live whenever no rotation is in flight. (P3)
     pub pair_at_rest: bool,
+}
+
+/// A promise that does not hold.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Broken {
+    /// Which: P1 to P4.
+    pub promise: &'static str,
+    /// What is the case instead.
+    pub instead: String,
+}
+
+impl fmt::Display for Broken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.promise, self.instead)
+    }
+}
+
+fn broken<T>(promise: &'static str, instead: impl Into<String>) -> Result<T, Broken> {
+    let instead = instead.into();
+    Err(Broken { promise, instead })
 }
 
 /// Looks at the store and the server of one secret. Clones are the same judge.
@@ -39,29 +58,36 @@ impl Judge {
     }
 
     /// Which promise does not hold, in a sentence.
-    pub fn verdict(&self, allowance: &Allowance) -> Result<(), String> {
+    pub fn verdict(&self, allowance: &Allowance) -> Result<(), Broken> {
         let now = self.clock.now();
         let labelled = self.labelled();
         let live = self.server.live_values();
         let untracked = self.untracked(&labelled).len();
         let current = self.current();
         if let Some(current) = &current
-            && !allowance.older_key_published
             && !self.works_or_died_by_itself(current, now)
         {
-            return Err("P1: the key under AWSCURRENT is refused".into());
+            return broken("P1", "the key under AWSCURRENT is refused");
         }
         if live.len() > 2 + allowance.strays + allowance.third_keys {
-            return Err(format!("P2: {} keys are live", live.len()));
+            return broken("P2", format!("{} keys are live", live.len()));
         }
         // One more may be in the hands of the invocation that has just minted it.
         if untracked > allowance.strays + allowance.third_keys + 1 {
-            return Err(format!("P4: nothing knows of {untracked} live keys"));
+            let instead = format!("nothing knows of {untracked} live keys");
+            return broken("P4", instead);
         }
         if allowance.pair_at_rest && self.at_rest() {
             self.pair(&live, untracked)?;
         }
         Ok(())
+    }
+
+    /// Says that it is nobody's fault but a person's if the current key does not work.
+    pub fn excuse_current(&self) {
+        if let Some(value) = self.current().and_then(|current| current.value) {
+            self.server.excuse(&value);
+        }
     }
 
     /// The live keys that twinkey made, that no version with a label holds, and that the server does
@@ -81,15 +107,16 @@ impl Judge {
         pending.is_none_or(|version| version.stages.contains(&Stage::Current))
     }
 
-    fn pair(&self, live: &[String], untracked: usize) -> Result<(), String> {
+    fn pair(&self, live: &[String], untracked: usize) -> Result<(), Broken> {
         if live.len() - untracked != 2 {
             let known = live.len() - untracked;
-            return Err(format!("P3: {known} known keys are live at rest"));
+            return broken("P3", format!("{known} known keys are live at rest"));
         }
         for stage in [Stage::Current, Stage::Previous] {
             let value = self.value(&stage).and_then(|value| key(&value));
             if !value.is_some_and(|value| live.contains(&value)) {
-                return Err(format!("P3: the key under {stage} is not live at rest"));
+                let instead = format!("the key under {stage} is not live at rest");
+                return broken("P3", instead);
             }
         }
         Ok(())

@@ -1,0 +1,295 @@
+//! What the runs have shown, in figures: committed, and compared with every run.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use twinkey_core::Step;
+use twinkey_testkit::{CrashPoint, Ending, FakeKind, Fault, Matrix, Outcome, Restart};
+
+use crate::{
+    Act, ByHand, Case, Frozen, Graph, Health, Meanwhile, act_at_every_point, crash_points,
+    deliveries_at_once, frozen_at_every_call, pairs_of_crash_points, reachable, with_a_person,
+};
+
+/// How far a run goes where going through everything would take too long.
+#[derive(Clone, Copy, Debug)]
+pub struct Bounds {
+    /// Which rotations are struck twice: the first, second, third.
+    pub struck_twice: &'static [usize],
+    /// How a rotation that is struck twice is taken up again after the first fault.
+    pub restarts: &'static [Restart],
+    /// How often the scheduler switches away from an invocation that could have gone on.
+    pub switches: usize,
+    /// The same where a person steps in between two invocations.
+    pub switches_with_a_person: usize,
+    /// What else happens in the search through all states.
+    pub acts: &'static [Act],
+}
+
+/// Acts enough to lead to every kind of state, few enough for every day.
+const FEW_ACTS: [Act; 4] = [
+    Act::RemovePending,
+    Act::MoveCurrentBack,
+    Act::BreakCurrent,
+    Act::LetAllExpire,
+];
+
+/// Every act but making a key by hand, which brings a third one to live: P2 is judged strictly.
+const WITHOUT_NEW_KEYS: [Act; 7] = [
+    Act::PutCurrentAgain,
+    Act::PutPreviousAgain,
+    Act::RemovePending,
+    Act::MoveCurrentBack,
+    Act::BreakCurrent,
+    Act::BreakPrevious,
+    Act::LetAllExpire,
+];
+
+/// What every `cargo xtask test` goes through.
+pub const EVERYDAY: Bounds = Bounds {
+    struck_twice: &[2],
+    restarts: &[Restart::WholeRotation],
+    switches: 3,
+    switches_with_a_person: 1,
+    acts: &FEW_ACTS,
+};
+
+/// What `cargo xtask prove` goes through.
+pub const DEEP: Bounds = Bounds {
+    struck_twice: &[0, 1, 2],
+    restarts: &Restart::ALL,
+    switches: 5,
+    switches_with_a_person: 3,
+    acts: &WITHOUT_NEW_KEYS,
+};
+
+/// The figures of one kind of key.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Figures {
+    /// The crash matrix, by case.
+    pub crash: BTreeMap<String, Crash>,
+    /// Pairs of faults, by case.
+    pub pairs: BTreeMap<String, usize>,
+    /// Orders of two simultaneous deliveries.
+    pub at_once: usize,
+    /// Orders of two simultaneous deliveries and a person.
+    pub with_a_person: usize,
+    /// One act at every point, by act.
+    pub by_hand: BTreeMap<String, ByHand>,
+    /// One frozen invocation, by what happens meanwhile.
+    pub frozen: BTreeMap<String, Frozen>,
+    /// All states that can be reached.
+    pub reach: Graph,
+}
+
+/// The crash matrix of one case.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Crash {
+    /// How many points there are.
+    pub points: usize,
+    /// How often a rotation ended how.
+    pub endings: BTreeMap<String, usize>,
+    /// Call by call; only of the case that stands for a quiet life.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rows: Vec<Row>,
+}
+
+/// One outside call of the crash matrix.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Row {
+    /// In which step it is made.
+    pub step: Step,
+    /// The method of store or provider.
+    pub call: String,
+    /// How the rotation ended, for every fault in the order of [`Fault::ALL`].
+    pub endings: Vec<String>,
+}
+
+/// The cases of one kind.
+pub fn cases(kind: FakeKind) -> impl Iterator<Item = Case> {
+    Case::all()
+        .into_iter()
+        .filter(move |case| case.kind == kind)
+}
+
+fn healthy(kind: FakeKind) -> impl Iterator<Item = Case> {
+    cases(kind).filter(|case| case.health == Health::Healthy)
+}
+
+/// Every crash point of every case.
+#[must_use]
+pub fn crash(kind: FakeKind) -> BTreeMap<String, Crash> {
+    let one = |case: Case| (case.to_string(), crash_of(case));
+    cases(kind).map(one).collect()
+}
+
+fn crash_of(case: Case) -> Crash {
+    let outcomes = crash_points(case);
+    let mut crash = Crash {
+        points: outcomes.len(),
+        ..Crash::default()
+    };
+    for outcome in &outcomes {
+        *crash.endings.entry(ending(outcome)).or_default() += 1;
+    }
+    if case.rotations == 2 && case.health == Health::Healthy {
+        crash.rows = rows(case.kind, &outcomes);
+    }
+    crash
+}
+
+fn ending(outcome: &Outcome) -> String {
+    match outcome.ending {
+        Ending::Unnoticed => "unnoticed".into(),
+        Ending::Redelivered => "redelivered".into(),
+        Ending::NextRotation(reason) => format!("next rotation ({reason})"),
+    }
+}
+
+fn rows(kind: FakeKind, outcomes: &[Outcome]) -> Vec<Row> {
+    let mut rows: BTreeMap<usize, Row> = BTreeMap::new();
+    for number in outcomes.iter().map(|outcome| outcome.point.number) {
+        rows.entry(number)
+            .or_insert_with(|| row(kind, outcomes, number));
+    }
+    rows.into_values().collect()
+}
+
+fn row(kind: FakeKind, outcomes: &[Outcome], number: usize) -> Row {
+    let here = || outcomes.iter().filter(move |it| it.point.number == number);
+    let point = here().next().expect("a point").point;
+    let endings = Fault::ALL.into_iter().map(|fault| {
+        let same = here().filter(|it| it.point.fault == fault);
+        let soon = same.filter(|it| it.point.restart != Restart::AfterExpiry);
+        cell(kind, &soon.collect::<Vec<_>>())
+    });
+    Row {
+        step: point.step,
+        call: point.call.name.into(),
+        endings: endings.collect(),
+    }
+}
+
+/// All restarts of one fault at one call: as a rule they end alike.
+fn cell(kind: FakeKind, outcomes: &[&Outcome]) -> String {
+    let mut endings: Vec<String> = outcomes.iter().map(|outcome| ending(outcome)).collect();
+    endings.sort();
+    endings.dedup();
+    let strays = outcomes.iter().any(|it| loses_a_key(kind, &it.point));
+    let sign = if strays { ", stray" } else { "" };
+    match endings.is_empty() {
+        true => "–".into(),
+        false => endings.join(" or ") + sign,
+    }
+}
+
+/// Whether a fault can leave a live key that nobody knows, at a server that cannot list it. (P2)
+#[must_use]
+pub fn loses_a_key(kind: FakeKind, point: &CrashPoint) -> bool {
+    let lost = match point.call.name {
+        "mint" => matches!(
+            point.fault,
+            Fault::StopAfter | Fault::LoseReply | Fault::SlowBeyondDeadline
+        ),
+        "put" => matches!(point.fault, Fault::StopBefore | Fault::SlowBeyondDeadline),
+        _ => false,
+    };
+    lost && !kind.is_listed()
+}
+
+/// Every pair of faults within the bounds.
+#[must_use]
+pub fn pairs(kind: FakeKind, bounds: &Bounds) -> BTreeMap<String, usize> {
+    let within = |case: &Case| bounds.struck_twice.contains(&case.rotations);
+    let matrix = Matrix {
+        faults: &Fault::ALL,
+        restarts: bounds.restarts,
+    };
+    let one = |case: Case| (case.to_string(), pairs_of_crash_points(case, matrix));
+    cases(kind).filter(within).map(one).collect()
+}
+
+/// The pairs of steps that are delivered at once: each beside itself and beside the next.
+fn steps_at_once() -> Vec<[Step; 2]> {
+    let same = Step::ALL.into_iter().map(|step| [step, step]);
+    let next = Step::ALL.windows(2).map(|pair| [pair[0], pair[1]]);
+    same.chain(next).collect()
+}
+
+/// Every order of two simultaneous deliveries within the bounds.
+#[must_use]
+pub fn at_once(kind: FakeKind, bounds: &Bounds) -> usize {
+    let of_case = |case| -> usize {
+        let orders = |steps| deliveries_at_once(case, steps, bounds.switches);
+        steps_at_once().into_iter().map(orders).sum()
+    };
+    healthy(kind).map(of_case).sum()
+}
+
+/// Every order of two simultaneous deliveries and a person within the bounds.
+#[must_use]
+pub fn a_person_between(kind: FakeKind, bounds: &Bounds) -> usize {
+    let mut orders = 0;
+    for case in healthy(kind) {
+        for act in Act::ALL.into_iter().filter(|act| act.applies_to(kind)) {
+            for steps in steps_at_once() {
+                orders += with_a_person(case, steps, act, bounds.switches_with_a_person);
+            }
+        }
+    }
+    orders
+}
+
+/// Every act at every point of every rotation.
+#[must_use]
+pub fn by_hand(kind: FakeKind) -> BTreeMap<String, ByHand> {
+    let mut all: BTreeMap<String, ByHand> = BTreeMap::new();
+    for act in Act::ALL.into_iter().filter(|act| act.applies_to(kind)) {
+        for case in cases(kind) {
+            let sum = all.entry(act.to_string()).or_default();
+            sum.add(&act_at_every_point(case, act));
+        }
+    }
+    all
+}
+
+/// An invocation frozen at every call.
+#[must_use]
+pub fn frozen(kind: FakeKind) -> BTreeMap<String, Frozen> {
+    let mut all: BTreeMap<String, Frozen> = BTreeMap::new();
+    for meanwhile in Meanwhile::ALL {
+        for case in healthy(kind) {
+            let sum = all.entry(meanwhile.to_string()).or_default();
+            sum.add(frozen_at_every_call(case, meanwhile));
+        }
+    }
+    all
+}
+
+/// All of it, for one kind of key.
+#[must_use]
+pub fn figures(kind: FakeKind, bounds: &Bounds, progress: &dyn Fn(&str)) -> Figures {
+    let told = |what: &str| progress(&format!("{kind}: {what}"));
+    told("crash points");
+    let crash = crash(kind);
+    told("pairs of crash points");
+    let pairs = pairs(kind, bounds);
+    told("two deliveries at once");
+    let at_once = at_once(kind, bounds);
+    told("two deliveries and a person");
+    let with_a_person = a_person_between(kind, bounds);
+    told("an act at every point");
+    let by_hand = by_hand(kind);
+    told("frozen invocations");
+    let frozen = frozen(kind);
+    told("every state that can be reached");
+    Figures {
+        crash,
+        pairs,
+        at_once,
+        with_a_person,
+        by_hand,
+        frozen,
+        reach: reachable(kind, bounds.acts),
+    }
+}
