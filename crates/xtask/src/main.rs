@@ -1,12 +1,13 @@
 #![doc = include_str!("../README.md")]
 
 mod fuzz;
+mod mutants;
 
 use std::os::unix::process::CommandExt;
 use std::process::{Command, ExitCode};
 
 const USAGE: &str = "usage: cargo xtask demo [--plain] [--rotations N] | test [FILTER] | lint | \
-    fuzz [--seconds N] [--keep] [TARGET…]";
+    fuzz [--seconds N] [--keep] [TARGET…] | mutants [OPTION…]";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -16,6 +17,7 @@ fn main() -> ExitCode {
         ["test", filter @ ..] => test(filter),
         ["lint"] => lint(),
         ["fuzz", options @ ..] => fuzz::fuzz(options),
+        ["mutants", "--", options @ ..] | ["mutants", options @ ..] => mutants::mutants(options),
         _ => Err(USAGE.into()),
     };
     match result {
