@@ -126,4 +126,15 @@ mod tests {
             None
         );
     }
+
+    #[test]
+    fn p9_where_there_is_no_overlap_nobody_waits_not_even_for_a_clock_that_is_ahead() {
+        let mut description = description(&[
+            ('a', &[Stage::Previous, Stage::Slot(Slot::A)]),
+            ('b', &[Stage::Current, Stage::Slot(Slot::B)]),
+        ]);
+        let now = DateTime::UNIX_EPOCH;
+        description.current_since = Some(now + TimeDelta::minutes(1));
+        assert_eq!(overlap_ends(&description, TimeDelta::zero(), now), None);
+    }
 }

@@ -237,3 +237,196 @@ impl From<StoreError> for ProviderError {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Policy, SCHEDULE_TAG};
+
+    fn of_provider(kind: ErrorKind) -> ProviderError {
+        ProviderError {
+            kind,
+            code: "ServerTimeout",
+            message: "the server at db:5432 did not answer".into(),
+            hint: Some("look whether it runs".into()),
+            retry_after: None,
+        }
+    }
+
+    fn of_document(whose: &'static str) -> RotationFailure {
+        RotationFailure::Document {
+            whose,
+            error: DocumentError::new("port", "is no number"),
+        }
+    }
+
+    fn secret() -> SecretId {
+        SecretId::new("db/app")
+    }
+
+    fn transient() -> StoreError {
+        StoreError::Transient {
+            doing: "reading db/app".into(),
+            reason: "it is locked".into(),
+        }
+    }
+
+    fn conflict() -> StoreError {
+        StoreError::Conflict {
+            secret: secret(),
+            reason: "the label is elsewhere".into(),
+        }
+    }
+
+    fn denied() -> StoreError {
+        StoreError::Denied {
+            action: "PutSecretValue".into(),
+            reason: "no permission".into(),
+        }
+    }
+
+    fn corrupt() -> StoreError {
+        StoreError::Corrupt {
+            what: "version a".into(),
+            reason: "the key is another".into(),
+        }
+    }
+
+    fn policy() -> crate::PolicyError {
+        let tags = [(SCHEDULE_TAG.to_owned(), "daily".to_owned())];
+        Policy::parse(&tags.into()).expect_err("no schedule")
+    }
+
+    /// Every failure, its stable name, a piece of its hint, and whether it passes by itself.
+    fn all() -> Vec<(RotationFailure, &'static str, Option<&'static str>, bool)> {
+        let (key, reason) = (Some(KeyId::new("app_clone")), "it is locked".to_owned());
+        let dead_by = chrono::DateTime::UNIX_EPOCH;
+        let stray = |kind| RotationFailure::PossibleStray {
+            error: of_provider(kind),
+            dead_by,
+        };
+        let wait = TimeDelta::minutes(5);
+        vec![
+            (
+                of_provider(ErrorKind::Transient).into(),
+                "ServerTimeout",
+                Some("whether it runs"),
+                true,
+            ),
+            (
+                of_provider(ErrorKind::Denied).into(),
+                "ServerTimeout",
+                Some("whether it runs"),
+                false,
+            ),
+            (transient().into(), "StoreUnavailable", None, true),
+            (conflict().into(), "StoreConflict", None, false),
+            (
+                corrupt().into(),
+                "StoreCorrupt",
+                Some("the wrapping key"),
+                false,
+            ),
+            (
+                of_document("current"),
+                "InvalidDocument",
+                Some("correct the field"),
+                false,
+            ),
+            (
+                of_document("pending"),
+                "InvalidDocument",
+                Some("twinkey get NAME | twinkey put NAME"),
+                false,
+            ),
+            (policy().into(), "InvalidPolicy", None, false),
+            (RotationFailure::RotationOff, "RotationOff", None, false),
+            (
+                RotationFailure::OutOfOrder("early".into()),
+                "OutOfOrder",
+                Some("twinkey status NAME"),
+                false,
+            ),
+            (
+                RotationFailure::Overlap { wait },
+                "MinimumOverlap",
+                Some("--force --reason"),
+                true,
+            ),
+            (
+                RotationFailure::CurrentRefused {
+                    key: key.clone(),
+                    reason: reason.clone(),
+                },
+                "CurrentRefused",
+                Some("put a document that works"),
+                false,
+            ),
+            (
+                RotationFailure::PendingRefused {
+                    key: key.clone(),
+                    reason: reason.clone(),
+                },
+                "PendingRefused",
+                Some("goes on with the same key"),
+                false,
+            ),
+            (
+                stray(ErrorKind::Transient),
+                "PossibleStray",
+                Some("whether it runs"),
+                false,
+            ),
+            (
+                RotationFailure::PendingDead { key, reason },
+                "PendingDead",
+                None,
+                false,
+            ),
+        ]
+    }
+
+    #[test]
+    fn every_failure_keeps_its_name_and_says_what_to_do_next() {
+        for (failure, name, hint, is_transient) in all() {
+            assert_eq!(failure.error_type(), name);
+            assert_eq!(failure.is_transient(), is_transient, "{name}");
+            let told = failure.hint();
+            assert_eq!(told.is_some(), hint.is_some(), "{name}: {told:?}");
+            assert!(
+                told.unwrap_or_default().contains(hint.unwrap_or_default()),
+                "{name}"
+            );
+        }
+    }
+
+    #[test]
+    fn an_error_says_which_step_of_which_secret_and_why() {
+        let error = RotationError {
+            step: Step::SetSecret,
+            secret: secret(),
+            token: VersionId::parse("a".repeat(32)).expect("32 characters"),
+            cause: of_provider(ErrorKind::Transient).into(),
+            retired: Vec::new(),
+        };
+        assert_eq!(
+            error.to_string(),
+            "setSecret of db/app: the server at db:5432 did not answer"
+        );
+    }
+
+    #[test]
+    fn what_a_store_refuses_a_provider_refuses_in_the_same_way() {
+        for (error, kind) in [
+            (transient(), ErrorKind::Transient),
+            (denied(), ErrorKind::Denied),
+            (conflict(), ErrorKind::Conflict),
+            (corrupt(), ErrorKind::Unusable),
+        ] {
+            let (code, message) = (error.code(), error.to_string());
+            let error = ProviderError::from(error);
+            assert_eq!((error.kind, error.code), (kind, code));
+            assert_eq!(error.to_string(), message);
+        }
+    }
+}

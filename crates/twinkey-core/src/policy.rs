@@ -198,4 +198,33 @@ mod tests {
         assert_eq!(spell(TimeDelta::seconds(4805)), "1h 20m");
         assert_eq!(spell(TimeDelta::days(3)), "3d");
     }
+
+    #[test]
+    fn the_distance_of_two_words_is_how_many_letters_change() {
+        for (a, b, letters) in [
+            ("", "", 0),
+            ("", "abc", 3),
+            ("abc", "", 3),
+            ("abc", "abc", 0),
+            ("flaw", "lawn", 2),
+            ("kitten", "sitting", 3),
+            ("saturday", "sunday", 3),
+        ] {
+            assert_eq!(distance(a, b), letters, "{a:?} {b:?}");
+        }
+    }
+
+    #[test]
+    fn both_tags_are_read() {
+        let read = Policy::parse(&tags(&[
+            (SCHEDULE_TAG, "rate(1 day)"),
+            (MIN_OVERLAP_TAG, "90m"),
+        ]));
+        let expected = Policy {
+            schedule: "rate(1 day)".parse().ok(),
+            min_overlap: Some(TimeDelta::minutes(90)),
+        };
+        assert!(expected.schedule.is_some());
+        assert_eq!(read, Ok(expected));
+    }
 }

@@ -240,3 +240,17 @@ pub struct ListedKey {
     /// By which the server finds it, where that is not the key id.
     pub handle: String,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn p8_a_key_id_is_shown_as_it_is_and_cannot_forge_a_line() {
+        assert_eq!(KeyId::new("app_clone").to_string(), "app_clone");
+        assert_eq!(
+            KeyId::new("app\nlevel=info").to_string(),
+            "app\\nlevel=info"
+        );
+    }
+}

@@ -256,6 +256,7 @@ mod tests {
             ("rate(1001 days)", "1000 days"),
             ("rate(1 week)", "minutes, hours or days"),
             ("rate(1.5 hours)", "whole number"),
+            ("rate(+5 hours)", "whole number"),
             ("rate(99999999999999999999 days)", "whole number"),
             ("every day", "write rate"),
             ("", "write rate"),
@@ -273,5 +274,15 @@ mod tests {
         let now = anchor + TimeDelta::hours(9);
         assert!(due <= now);
         assert!(schedule.next_after(now).expect("due") > now);
+    }
+
+    #[test]
+    fn a_schedule_is_shown_as_it_was_written_and_a_rate_has_an_interval() {
+        let longest: Schedule = "rate(1000 days)".parse().expect("the longest interval");
+        assert_eq!(longest.interval(), Some(TimeDelta::days(1000)));
+        assert_eq!(longest.to_string(), "rate(1000 days)");
+        let cron: Schedule = "cron 0 8 1 * ? *".parse().expect("a valid schedule");
+        assert_eq!(cron.interval(), None);
+        assert_eq!(cron.to_string(), "cron 0 8 1 * ? *");
     }
 }

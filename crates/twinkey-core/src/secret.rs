@@ -268,4 +268,111 @@ mod tests {
             Stage::Custom("theirs".into())
         );
     }
+
+    #[test]
+    fn a_name_and_an_address_are_shown_as_people_write_them() {
+        let secret = SecretId::new("db/app");
+        assert_eq!(
+            (secret.as_str(), secret.to_string()),
+            ("db/app", "db/app".into())
+        );
+        let store = "7f3a".to_owned();
+        let address = SecretAddress { store, secret };
+        assert_eq!(address.to_string(), "db/app in store 7f3a");
+        assert_eq!(Stage::Slot(Slot::A).to_string(), "twinkey-a");
+    }
+
+    #[test]
+    fn two_values_are_equal_if_their_texts_are() {
+        let value = |text: &str| SecretValue::new(text.into());
+        assert_eq!(value("TEST-a"), value("TEST-a"));
+        assert_ne!(value("TEST-a"), value("TEST-b"));
+    }
+
+    fn id(name: char) -> crate::VersionId {
+        crate::VersionId::parse(name.to_string().repeat(32)).expect("32 characters")
+    }
+
+    #[test]
+    fn the_slot_of_a_version_is_read_from_its_labels() {
+        let version = |stages: &[Stage]| Version {
+            id: id('a'),
+            value: SecretValue::new("{}".into()),
+            created_at: DateTime::UNIX_EPOCH,
+            stages: stages.iter().cloned().collect(),
+        };
+        let labelled = version(&[Stage::Current, Stage::Slot(Slot::B)]);
+        assert_eq!(labelled.slot(), Some(Slot::B));
+        assert_eq!(version(&[Stage::Current]).slot(), None);
+    }
+
+    #[test]
+    fn p9_a_previous_key_is_one_that_an_earlier_rotation_left() {
+        let a = Stage::Slot(Slot::A);
+        let b = Stage::Slot(Slot::B);
+        let theirs = Stage::Custom("theirs".into());
+        for (stages, holds) in [
+            (vec![], false),
+            (vec![("c", vec![Stage::Current, a.clone()])], false),
+            // Put by hand twice, before any rotation.
+            (
+                vec![("c", vec![Stage::Current]), ("p", vec![Stage::Previous])],
+                false,
+            ),
+            // Put by hand on top of what a rotation left.
+            (
+                vec![
+                    ("c", vec![Stage::Current]),
+                    ("p", vec![Stage::Previous, a.clone()]),
+                ],
+                true,
+            ),
+            (
+                vec![
+                    ("c", vec![Stage::Current, b.clone()]),
+                    ("p", vec![Stage::Previous]),
+                ],
+                true,
+            ),
+            (
+                vec![
+                    ("c", vec![Stage::Current, b.clone()]),
+                    ("o", vec![a.clone()]),
+                ],
+                true,
+            ),
+            (
+                vec![
+                    ("c", vec![Stage::Current, b.clone()]),
+                    ("o", vec![theirs.clone()]),
+                ],
+                false,
+            ),
+            // What is pending is no earlier rotation's.
+            (
+                vec![
+                    ("c", vec![Stage::Current, b.clone()]),
+                    ("n", vec![Stage::Pending, a.clone()]),
+                ],
+                false,
+            ),
+            (
+                vec![
+                    ("c", vec![Stage::Current, Stage::Pending, b]),
+                    ("p", vec![Stage::Previous, a]),
+                ],
+                true,
+            ),
+        ] {
+            let versions = stages.iter().map(|(name, stages)| {
+                let name = name.chars().next().expect("a letter");
+                (id(name), stages.iter().cloned().collect())
+            });
+            let description = Description {
+                versions: versions.collect(),
+                ..Description::default()
+            };
+            assert_eq!(description.holds_previous(), holds, "{stages:?}");
+        }
+    }
 }

@@ -163,3 +163,28 @@ impl<S: Store + ?Sized> Borrow for S {
             .value)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_asked_for_is_told_in_words() {
+        let id = VersionId::parse("a".repeat(32)).expect("32 characters");
+        for (at, words) in [
+            (
+                Selector::Stage(Stage::Current),
+                "version labelled AWSCURRENT".to_owned(),
+            ),
+            (Selector::Version(id.clone()), format!("version {id}")),
+            (
+                Selector::VersionAt(id.clone(), Stage::Pending),
+                format!("version {id} labelled AWSPENDING"),
+            ),
+        ] {
+            let secret = SecretId::new("db/app");
+            let error = StoreError::NoVersion { secret, at };
+            assert_eq!(error.to_string(), format!("secret db/app has no {words}"));
+        }
+    }
+}

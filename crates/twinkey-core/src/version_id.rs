@@ -204,4 +204,26 @@ mod tests {
         assert!(VersionId::parse("x".repeat(65)).is_err());
         assert!(VersionId::parse(" ".repeat(40)).is_err());
     }
+
+    #[test]
+    fn an_id_and_a_trigger_are_shown_as_they_are_stored() {
+        let text = "5c0e8c35-7e0f-4d0b-8a52-5f3a0e9b0d11";
+        let id = VersionId::parse(text).expect("36 characters");
+        assert_eq!(
+            (id.to_string(), format!("{id:?}")),
+            (text.into(), text.into())
+        );
+        assert_eq!(serde_json::to_value(&id).expect("a string"), text);
+        for trigger in [Trigger::SecretsManager, Trigger::Schedule, Trigger::Manual] {
+            let stored = serde_json::to_value(trigger).expect("a string");
+            assert_eq!(stored, trigger.to_string());
+        }
+    }
+
+    #[test]
+    fn only_an_id_within_the_bounds_is_read_from_a_store() {
+        let read = |text: &str| serde_json::from_value::<VersionId>(text.into());
+        assert!(read(&"x".repeat(32)).is_ok() && read(&"x".repeat(64)).is_ok());
+        assert!(read(&"x".repeat(31)).is_err() && read(&"x".repeat(65)).is_err());
+    }
 }

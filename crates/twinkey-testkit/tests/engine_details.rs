@@ -1,0 +1,371 @@
+//! What the engine does in corners that no promise names by itself.
+
+use async_trait::async_trait;
+use chrono::{DateTime, TimeDelta, Utc};
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+use twinkey_core::*;
+use twinkey_testkit::*;
+
+const BESIDE_EACH_OTHER: [FakeKind; 3] = [
+    FakeKind::KeyPair,
+    FakeKind::Token { listable: true },
+    FakeKind::Token { listable: false },
+];
+
+/// A scene with both keys in place.
+async fn warm(kind: FakeKind) -> Scene {
+    let scene = Scene::new(kind);
+    for _ in 0..2 {
+        let token = scene.begin();
+        scene.rotate(&token).await.expect("a quiet rotation");
+    }
+    scene
+}
+
+/// A warm scene with a rotation begun and every step before this one delivered.
+async fn before(step: Step, kind: FakeKind) -> (Scene, VersionId) {
+    let scene = warm(kind).await;
+    let token = scene.begin();
+    for earlier in Step::ALL.into_iter().filter(|earlier| *earlier < step) {
+        scene.step(earlier, &token).await.expect("passed");
+    }
+    scene.injector.disarm();
+    (scene, token)
+}
+
+/// Which outside call of a step has this name.
+async fn number(name: &str, step: Step, kind: FakeKind) -> usize {
+    let (scene, token) = before(step, kind).await;
+    scene.step(step, &token).await.expect("a quiet step");
+    let calls = scene.injector.calls();
+    let found = calls.iter().position(|call| call.name == name);
+    found.unwrap_or_else(|| panic!("{step} does not call {name}"))
+}
+
+async fn version(scene: &Scene, stage: Stage) -> Version {
+    let at = Selector::Stage(stage);
+    scene.store.read(&scene.secret, &at).await.expect("stored")
+}
+
+fn unknown() -> VersionId {
+    VersionId::parse("f".repeat(32)).expect("32 characters")
+}
+
+#[tokio::test]
+async fn p5_late_steps_find_a_published_rotation_done_after_its_label_was_taken_off() {
+    for kind in FakeKind::ALL {
+        let (scene, token) = before(Step::FinishSecret, kind).await;
+        scene
+            .step(Step::FinishSecret, &token)
+            .await
+            .expect("finished");
+        scene.store.remove_pending(&scene.secret);
+        for step in Step::ALL {
+            let report = scene.step(step, &token).await.expect("a late delivery");
+            assert_eq!(report.result, StepResult::AlreadyDone, "{kind:?}: {step}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn p5_the_slower_of_two_finish_secrets_finds_it_done() {
+    let kind = FakeKind::Password;
+    let call = number("move_stage", Step::FinishSecret, kind).await;
+    let (scene, token) = before(Step::FinishSecret, kind).await;
+    scene.injector.freeze_at(call);
+    let mut slower = Box::pin(scene.step(Step::FinishSecret, &token));
+    assert!(scene.injector.until_frozen(slower.as_mut()).await);
+    scene
+        .step(Step::FinishSecret, &token)
+        .await
+        .expect("the quicker");
+    scene.injector.thaw();
+    let report = slower.await.expect("the label is where it belongs");
+    assert_eq!(report.result, StepResult::AlreadyDone);
+}
+
+#[tokio::test]
+async fn p6_finish_secret_does_not_publish_over_a_label_that_was_moved_meanwhile() {
+    let kind = FakeKind::Password;
+    let call = number("move_stage", Step::FinishSecret, kind).await;
+    let (scene, token) = before(Step::FinishSecret, kind).await;
+    scene.injector.freeze_at(call);
+    let mut slower = Box::pin(scene.step(Step::FinishSecret, &token));
+    assert!(scene.injector.until_frozen(slower.as_mut()).await);
+    let (current, previous) = (
+        version(&scene, Stage::Current).await.id,
+        version(&scene, Stage::Previous).await.id,
+    );
+    let moved = scene.store.move_stage(
+        &scene.secret,
+        &Stage::Current,
+        Some(&current),
+        Some(&previous),
+    );
+    moved.await.expect("moved by hand");
+    scene.injector.thaw();
+    let error = slower.await.expect_err("AWSCURRENT has moved");
+    assert_eq!(error.cause.error_type(), "StoreConflict");
+    assert_eq!(version(&scene, Stage::Current).await.id, previous);
+}
+
+/// A password provider whose server holds a mark: the version of the key about to be replaced.
+struct Marked {
+    inner: FakeProvider,
+    mark: VersionStamp,
+}
+
+#[async_trait]
+impl Provider for Marked {
+    type Secret = FakeSecret;
+
+    fn origin(&self) -> Origin<'_, FakeSecret> {
+        Origin::Chosen(self)
+    }
+
+    async fn ready(
+        &self,
+        current: &FakeSecret,
+        address: &SecretAddress,
+    ) -> Result<FakeSecret, ProviderError> {
+        self.inner.ready(current, address).await
+    }
+
+    async fn verify(&self, secret: &FakeSecret) -> Result<Verdict, ProviderError> {
+        self.inner.verify(secret).await
+    }
+
+    async fn retire(&self, key: Retiring<'_, FakeSecret>) -> Result<Retired, ProviderError> {
+        self.inner.retire(key).await
+    }
+
+    async fn list(
+        &self,
+        current: &FakeSecret,
+        address: &SecretAddress,
+    ) -> Result<Listing, ProviderError> {
+        self.inner.list(current, address).await
+    }
+}
+
+#[async_trait]
+impl Choose<FakeSecret> for Marked {
+    fn choose(
+        &self,
+        current: &FakeSecret,
+        random: &mut Random,
+    ) -> Result<FakeSecret, DocumentError> {
+        self.inner.choose(current, random)
+    }
+
+    async fn apply(
+        &self,
+        pending: &FakeSecret,
+        fence: &Fence,
+        last_look: &dyn LastLook,
+    ) -> Result<Option<RetiredKey>, ProviderError> {
+        last_look.take(Some(&self.mark)).await?;
+        self.inner.apply(pending, fence, last_look).await
+    }
+}
+
+struct OneKind(FakeProvider, VersionStamp);
+
+impl Kinds for OneKind {
+    fn open(&self, _: &SecretValue) -> Result<Box<dyn Rotator>, DocumentError> {
+        Ok(Box::new(Marked {
+            inner: self.0.clone(),
+            mark: self.1.clone(),
+        }))
+    }
+}
+
+/// setSecret where the server's mark names this version as the one about to be replaced.
+async fn set_over(
+    scene: &Scene,
+    token: &VersionId,
+    mark: VersionStamp,
+) -> Result<StepReport, RotationError> {
+    let engine = Engine {
+        store: &scene.store,
+        kinds: &OneKind(scene.provider.clone(), mark),
+        clock: &scene.clock,
+    };
+    let request = StepRequest {
+        step: Step::SetSecret,
+        secret: scene.secret.clone(),
+        token: token.clone(),
+    };
+    engine.step(&request, &mut StdRng::seed_from_u64(1)).await
+}
+
+#[tokio::test]
+async fn p1_an_old_copy_of_a_store_replaces_no_key_that_is_later_than_its_own() {
+    let (scene, token) = before(Step::SetSecret, FakeKind::Password).await;
+    let current = version(&scene, Stage::Current).await;
+    let mark = VersionStamp {
+        id: unknown(),
+        created_at: current.created_at + TimeDelta::microseconds(1),
+    };
+    let error = set_over(&scene, &token, mark).await.expect_err("stale");
+    assert_eq!(error.cause.error_type(), "StaleStore");
+    assert!(error.cause.hint().is_some());
+    assert!(scene.works(&Stage::Current) && scene.works(&Stage::Previous));
+}
+
+#[tokio::test]
+async fn p1_a_key_that_is_no_later_than_awscurrent_or_known_to_the_store_is_replaced() {
+    let (scene, token) = before(Step::SetSecret, FakeKind::Password).await;
+    let current = version(&scene, Stage::Current).await;
+    let previous = version(&scene, Stage::Previous).await;
+    for (id, after) in [(unknown(), -1), (unknown(), 0), (previous.id, 1)] {
+        let created_at = current.created_at + TimeDelta::microseconds(after);
+        let mark = VersionStamp { id, created_at };
+        set_over(&scene, &token, mark).await.expect("no later key");
+    }
+    assert!(scene.works(&Stage::Current) && scene.works(&Stage::Pending));
+}
+
+#[test]
+fn a_rotator_tells_the_key_of_a_document_and_refuses_what_is_none() {
+    let scene = Scene::new(FakeKind::Password);
+    let document = scene.document(&Stage::Current).expect("a document");
+    let key = Rotator::parse(&scene.provider, &document.render()).expect("a document");
+    assert_eq!(key, Some(KeyId::new("TEST-first")));
+    Rotator::parse(&scene.provider, &SecretValue::new("garbage".into())).expect_err("no document");
+}
+
+#[tokio::test]
+async fn p10_a_key_is_inspected_only_at_the_server_that_current_names() {
+    let scene = Scene::new(FakeKind::Token { listable: false });
+    scene.rotate(&scene.begin()).await.expect("rotated");
+    let current = scene.document(&Stage::Current).expect("a document");
+    let rendered = current.render();
+    let seen = Rotator::inspect(&scene.provider, &rendered, &rendered)
+        .await
+        .expect("the same server");
+    let expected = Inspection {
+        key: current.key_id(),
+        expires_at: current.expires_at,
+        verdict: Verdict::Accepted,
+    };
+    assert_eq!(seen, expected);
+    let elsewhere = elsewhere(&current, current.expires_at);
+    Rotator::inspect(&scene.provider, &elsewhere.render(), &rendered)
+        .await
+        .expect_err("another server");
+}
+
+/// The same key, at a server that current does not name.
+fn elsewhere(document: &FakeSecret, expires_at: Option<DateTime<Utc>>) -> FakeSecret {
+    FakeSecret {
+        server: "elsewhere".into(),
+        expires_at,
+        ..document.clone()
+    }
+}
+
+#[tokio::test]
+async fn p10_an_older_key_of_another_server_is_sent_nowhere_even_if_no_other_works() {
+    for kind in BESIDE_EACH_OTHER {
+        for breaks in [false, true] {
+            let scene = warm(kind).await;
+            let current = scene.document(&Stage::Current).expect("a document");
+            let mut foreign = elsewhere(&current, None);
+            foreign.value = Some("TEST-elsewhere".into());
+            scene.put_by_hand(&foreign);
+            scene.put_by_hand(&current);
+            if breaks {
+                break_all(&scene);
+            }
+            // A server that accepts whatever it is asked for.
+            scene.server.add_by_hand("shared", "TEST-elsewhere");
+            let error = scene
+                .step(Step::CreateSecret, &scene.begin())
+                .await
+                .expect_err("the older key is elsewhere");
+            let RotationFailure::Document { whose, error } = error.cause else {
+                panic!("{kind:?}: {error}")
+            };
+            assert_eq!((whose, error.field.as_str()), ("previous", "server"));
+            assert!(scene.server.accepts("TEST-elsewhere"), "{kind:?}");
+        }
+    }
+}
+
+fn break_all(scene: &Scene) -> Vec<String> {
+    let keys = scene.server.live_values();
+    for key in &keys {
+        scene.server.break_by_hand(key);
+    }
+    keys
+}
+
+#[tokio::test]
+async fn p7_a_key_of_another_server_is_gone_once_it_has_expired() {
+    let kind = FakeKind::Token { listable: false };
+    for (seconds, gone) in [(-1, true), (0, true), (1, false)] {
+        let scene = warm(kind).await;
+        let current = scene.document(&Stage::Current).expect("a document");
+        let mut older = elsewhere(&current, Some(scene.now() + TimeDelta::seconds(seconds)));
+        older.value = Some("TEST-elsewhere".into());
+        scene.put_by_hand(&older);
+        scene.put_by_hand(&current);
+        let result = scene.step(Step::CreateSecret, &scene.begin()).await;
+        let retired = match result {
+            Ok(report) => report.retired,
+            Err(error) => error.retired,
+        };
+        let told = retired
+            .iter()
+            .find(|key| key.key.as_str() == "TEST-elsewhere");
+        assert_eq!(
+            told.map(|key| key.how),
+            gone.then_some(Retired::AlreadyGone),
+            "{seconds} s"
+        );
+    }
+}
+
+#[tokio::test]
+async fn p7_where_no_key_works_any_more_every_death_is_told() {
+    for kind in BESIDE_EACH_OTHER {
+        let scene = warm(kind).await;
+        let mut expected = break_all(&scene);
+        let report = scene
+            .step(Step::CreateSecret, &scene.begin())
+            .await
+            .expect("a fresh key");
+        let told = report.retired.iter().map(|key| key.key.to_string());
+        let mut told: Vec<String> = told.collect();
+        told.sort();
+        expected.sort();
+        assert_eq!(told, expected, "{kind:?}");
+        assert!(
+            report
+                .retired
+                .iter()
+                .all(|key| key.how == Retired::AlreadyGone)
+        );
+    }
+}
+
+#[tokio::test]
+async fn p4_a_document_in_a_slot_that_cannot_be_read_stops_the_rotation() {
+    for kind in BESIDE_EACH_OTHER {
+        let scene = warm(kind).await;
+        let token = scene.begin();
+        let garbage = SecretValue::new("garbage".into());
+        scene.put_pending(&token, &garbage).await;
+        scene.store.remove_pending(&scene.secret);
+        let error = scene
+            .step(Step::CreateSecret, &scene.begin())
+            .await
+            .expect_err("a key may be lost in it");
+        let RotationFailure::Document { whose, .. } = error.cause else {
+            panic!("{kind:?}: {error}")
+        };
+        assert_eq!(whose, "previous");
+    }
+}
