@@ -82,7 +82,8 @@ fn prove(cargo_mutants: &Path, survivors: &[String]) -> Result<Outcomes, String>
         .iter()
         .map(|name| format!("--re=^{}$", escape(name)));
     let names: Vec<String> = names.collect();
-    let mut options = vec!["--test-package=twinkey-proof"];
+    // The proof runs the engine millions of times: it pays to optimise even a mutant.
+    let mut options = vec!["--test-package=twinkey-proof", "--profile=dev"];
     options.extend(names.iter().map(String::as_str));
     test(cargo_mutants, PROOF, &options)
 }
