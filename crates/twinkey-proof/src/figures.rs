@@ -49,7 +49,7 @@ const WITHOUT_NEW_KEYS: [Act; 7] = [
 pub const EVERYDAY: Bounds = Bounds {
     struck_twice: &[2],
     restarts: &[Restart::WholeRotation],
-    switches: 3,
+    switches: 4,
     switches_with_a_person: 1,
     acts: &FEW_ACTS,
 };
@@ -68,16 +68,23 @@ pub const DEEP: Bounds = Bounds {
 pub struct Figures {
     /// The crash matrix, by case.
     pub crash: BTreeMap<String, Crash>,
+    /// One act at every point, by act.
+    pub by_hand: BTreeMap<String, ByHand>,
+    /// One frozen invocation, by what happens meanwhile.
+    pub frozen: BTreeMap<String, Frozen>,
+    /// What was gone through within bounds.
+    pub bounded: Bounded,
+}
+
+/// The figures that depend on the bounds.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Bounded {
     /// Pairs of faults, by case.
     pub pairs: BTreeMap<String, usize>,
     /// Orders of two simultaneous deliveries.
     pub at_once: usize,
     /// Orders of two simultaneous deliveries and a person.
     pub with_a_person: usize,
-    /// One act at every point, by act.
-    pub by_hand: BTreeMap<String, ByHand>,
-    /// One frozen invocation, by what happens meanwhile.
-    pub frozen: BTreeMap<String, Frozen>,
     /// All states that can be reached.
     pub reach: Graph,
 }
@@ -177,9 +184,10 @@ fn cell(kind: FakeKind, outcomes: &[&Outcome]) -> String {
     endings.dedup();
     let strays = outcomes.iter().any(|it| loses_a_key(kind, &it.point));
     let sign = if strays { ", stray" } else { "" };
-    match endings.is_empty() {
-        true => "–".into(),
-        false => endings.join(" or ") + sign,
+    if endings.is_empty() {
+        "–".into()
+    } else {
+        endings.join(" or ") + sign
     }
 }
 
@@ -270,26 +278,35 @@ pub fn frozen(kind: FakeKind) -> BTreeMap<String, Frozen> {
 #[must_use]
 pub fn figures(kind: FakeKind, bounds: &Bounds, progress: &dyn Fn(&str)) -> Figures {
     let told = |what: &str| progress(&format!("{kind}: {what}"));
-    told("crash points");
+    told("every crash point");
     let crash = crash(kind);
+    told("an act at every point");
+    let by_hand = by_hand(kind);
+    told("frozen at every call");
+    let frozen = frozen(kind);
+    Figures {
+        crash,
+        by_hand,
+        frozen,
+        bounded: bounded(kind, bounds, progress),
+    }
+}
+
+/// What depends on the bounds, for one kind of key.
+#[must_use]
+pub fn bounded(kind: FakeKind, bounds: &Bounds, progress: &dyn Fn(&str)) -> Bounded {
+    let told = |what: &str| progress(&format!("{kind}: {what}"));
     told("pairs of crash points");
     let pairs = pairs(kind, bounds);
     told("two deliveries at once");
     let at_once = at_once(kind, bounds);
     told("two deliveries and a person");
     let with_a_person = a_person_between(kind, bounds);
-    told("an act at every point");
-    let by_hand = by_hand(kind);
-    told("frozen invocations");
-    let frozen = frozen(kind);
     told("every state that can be reached");
-    Figures {
-        crash,
+    Bounded {
         pairs,
         at_once,
         with_a_person,
-        by_hand,
-        frozen,
         reach: reachable(kind, bounds.acts),
     }
 }

@@ -188,7 +188,7 @@ impl State {
                 Some((value, _)) => writeln!(
                     name,
                     "{}",
-                    self.key(&FakeSecret::parse(value).ok(), &mut keys)
+                    self.key(FakeSecret::parse(value).ok().as_ref(), &mut keys)
                 ),
                 None => writeln!(name, "no value"),
             };
@@ -204,7 +204,7 @@ impl State {
         name
     }
 
-    fn key(&self, secret: &Option<FakeSecret>, keys: &mut Vec<String>) -> String {
+    fn key(&self, secret: Option<&FakeSecret>, keys: &mut Vec<String>) -> String {
         let Some(secret) = secret else {
             return "garbage".into();
         };

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use twinkey_core::{RotationError, Stage};
+use twinkey_core::Stage;
 use twinkey_testkit::{Allowance, Scene};
 
 use crate::now;
@@ -56,9 +56,7 @@ pub fn settle(scene: &Scene, strays: usize) -> Settled {
 fn run_on(scene: &Scene, strays: usize) -> Result<(), &'static str> {
     let mut reason = "the pair does not come about";
     for _ in 0..=ROTATIONS {
-        if let Err(error) = rotate_once(scene) {
-            reason = error.cause.error_type();
-        }
+        reason = rotate_once(scene).err().unwrap_or(reason);
         if is_well(scene, strays) {
             return Ok(());
         }
@@ -67,12 +65,13 @@ fn run_on(scene: &Scene, strays: usize) -> Result<(), &'static str> {
 }
 
 /// As the service does: the rotation in flight if there is one, else a new one.
-fn rotate_once(scene: &Scene) -> Result<(), RotationError> {
+fn rotate_once(scene: &Scene) -> Result<(), &'static str> {
     let token = match scene.version(&Stage::Pending) {
         Some(token) if !scene.judge().at_rest() => token,
         _ => scene.begin(),
     };
-    now(scene.rotate(&token)).map(|_| ())
+    let rotated = now(scene.rotate(&token));
+    rotated.map(drop).map_err(|error| error.cause.error_type())
 }
 
 fn is_well(scene: &Scene, strays: usize) -> bool {

@@ -2,12 +2,13 @@
 
 mod fuzz;
 mod mutants;
+mod sabotage;
 
 use std::os::unix::process::CommandExt;
 use std::process::{Command, ExitCode};
 
-const USAGE: &str = "usage: cargo xtask demo [--plain] [--rotations N] | test [FILTER] | lint | \
-    fuzz [--seconds N] [--keep] [TARGET…] | mutants [OPTION…]";
+const USAGE: &str = "usage: cargo xtask demo [--plain] [--rotations N] | test [FILTER] | lint | prove | \
+    fuzz [--seconds N] [--keep] [TARGET…] | mutants [OPTION…] | sabotage [NAME…]";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -16,8 +17,10 @@ fn main() -> ExitCode {
         ["demo", options @ ..] => demo(options),
         ["test", filter @ ..] => test(filter),
         ["lint"] => lint(),
+        ["prove"] => prove(),
         ["fuzz", options @ ..] => fuzz::fuzz(options),
         ["mutants", "--", options @ ..] | ["mutants", options @ ..] => mutants::mutants(options),
+        ["sabotage", names @ ..] => sabotage::sabotage(names),
         _ => Err(USAGE.into()),
     };
     match result {
@@ -75,6 +78,12 @@ fn lint() -> Result<(), String> {
     run(Command::new("cargo")
         .args(documentation)
         .env("RUSTDOCFLAGS", "--deny warnings"))
+}
+
+/// Goes further than the tests do, and writes docs/PROOF.md.
+fn prove() -> Result<(), String> {
+    let package = ["--package", "twinkey-proof"];
+    cargo(&[["run", "--release", "--quiet"].as_slice(), &package].concat())
 }
 
 fn find_or_install_postgres() -> Result<(), String> {

@@ -1,0 +1,96 @@
+//! The figures that are committed: what the last complete run has shown, and of which engine.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+use std::{fs, io};
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use twinkey_testkit::FakeKind;
+
+use crate::figures::{Bounded, DEEP, EVERYDAY, Figures, bounded, figures};
+
+/// What the last complete run has shown.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ledger {
+    /// Which sources were run.
+    pub sources: String,
+    /// What every test run shows again, by kind of key.
+    pub everyday: BTreeMap<String, Figures>,
+    /// What `cargo xtask prove` shows, by kind of key.
+    pub deep: BTreeMap<String, Bounded>,
+}
+
+impl Ledger {
+    /// Runs everything.
+    #[must_use]
+    pub fn run(progress: &dyn Fn(&str)) -> Self {
+        let everyday =
+            FakeKind::ALL.map(|kind| (kind.to_string(), figures(kind, &EVERYDAY, progress)));
+        progress("and now further:");
+        let deep = FakeKind::ALL.map(|kind| (kind.to_string(), bounded(kind, &DEEP, progress)));
+        Self {
+            sources: sources(),
+            everyday: everyday.into(),
+            deep: deep.into(),
+        }
+    }
+
+    /// The committed one.
+    #[must_use]
+    pub fn committed() -> Self {
+        serde_json::from_str(include_str!("../figures.json")).expect("our own figures")
+    }
+
+    /// Writes it where the next build finds it.
+    pub fn write(&self) -> io::Result<()> {
+        let text = serde_json::to_string_pretty(self)?;
+        fs::write(home().join("figures.json"), text + "\n")
+    }
+}
+
+fn home() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).into()
+}
+
+/// Where the page is.
+#[must_use]
+pub fn page_path() -> PathBuf {
+    home().join("../../docs/PROOF.md")
+}
+
+/// A fingerprint of everything that the figures depend on: the engine, the fakes and the proof.
+#[must_use]
+pub fn sources() -> String {
+    let mut files = Vec::new();
+    for name in ["twinkey-core", "twinkey-testkit", "twinkey-proof"] {
+        collect(&home().join("..").join(name).join("src"), &mut files);
+    }
+    files.sort();
+    let mut hash = Sha256::new();
+    for file in &files {
+        let text = fs::read_to_string(file).expect("a source file");
+        // Unit tests come last in a file, and change no figure.
+        hash.update(text.split("#[cfg(test)]").next().unwrap_or_default());
+    }
+    let fingerprint = hash.finalize();
+    fingerprint
+        .iter()
+        .take(16)
+        .fold(String::new(), |mut hex, byte| {
+            let _ = write!(hex, "{byte:02x}");
+            hex
+        })
+}
+
+fn collect(folder: &Path, files: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).expect("a source folder") {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() {
+            collect(&path, files);
+        } else {
+            files.push(path);
+        }
+    }
+}
