@@ -17,7 +17,6 @@ const LONGEST_INPUT: u32 = 4096;
 /// What was asked for.
 struct Options {
     seconds: u32,
-    keep: bool,
     targets: Vec<String>,
 }
 
@@ -34,9 +33,6 @@ pub(crate) fn fuzz(arguments: &[&str]) -> Result<(), String> {
             options.seconds
         );
         search(&cargo_fuzz, target, options.seconds)?;
-        if options.keep {
-            keep(&cargo_fuzz, target)?;
-        }
     }
     Ok(())
 }
@@ -45,7 +41,6 @@ impl Options {
     fn parse(mut arguments: &[&str]) -> Result<Self, String> {
         let mut options = Self {
             seconds: SECONDS,
-            keep: false,
             targets: Vec::new(),
         };
         let known = targets()?;
@@ -57,7 +52,6 @@ impl Options {
                     options.seconds = number.ok_or("--seconds takes a number")?;
                     arguments = &rest[1..];
                 }
-                "--keep" => options.keep = true,
                 target if known.iter().any(|name| name == target) => {
                     options.targets.push(target.into());
                 }
@@ -110,8 +104,14 @@ fn find_or_install() -> Result<PathBuf, String> {
 /// New inputs go to the scratch corpus; one that breaks a promise is told by the fuzzer, and kept.
 fn search(cargo_fuzz: &Path, target: &str, seconds: u32) -> Result<(), String> {
     let (scratch, broken) = (folder("corpus", target)?, folder("broken", target)?);
-    let mut command = subcommand(cargo_fuzz, "run");
-    command.args([target, &scratch]).arg(committed(target));
+    let mut command = Command::new(cargo_fuzz);
+    command
+        .args(["fuzz", "run", "--fuzz-dir", FOLDER, "--target-dir", SCRATCH])
+        .args([target, &scratch])
+        .arg(committed(target))
+        .env("RUSTUP_TOOLCHAIN", TOOLCHAIN)
+        // That of the toolchain that runs us.
+        .env_remove("CARGO");
     command.args([
         "--",
         &format!("-max_total_time={seconds}"),
@@ -126,24 +126,6 @@ fn search(cargo_fuzz: &Path, target: &str, seconds: u32) -> Result<(), String> {
             committed(target).display()
         )
     })
-}
-
-/// Copies from the scratch corpus what reaches code that the committed one does not.
-fn keep(cargo_fuzz: &Path, target: &str) -> Result<(), String> {
-    let scratch = folder("corpus", target)?;
-    let mut command = subcommand(cargo_fuzz, "run");
-    command.arg(target).arg(committed(target)).arg(scratch);
-    run(command.args(["--", "-merge=1"]))
-}
-
-fn subcommand(cargo_fuzz: &Path, name: &str) -> Command {
-    let mut command = Command::new(cargo_fuzz);
-    command
-        .args(["fuzz", name, "--fuzz-dir", FOLDER, "--target-dir", SCRATCH])
-        .env("RUSTUP_TOOLCHAIN", TOOLCHAIN)
-        // That of the toolchain that runs us.
-        .env_remove("CARGO");
-    command
 }
 
 fn committed(target: &str) -> PathBuf {

@@ -8,7 +8,7 @@ use std::os::unix::process::CommandExt;
 use std::process::{Command, ExitCode};
 
 const USAGE: &str = "usage: cargo xtask demo [--plain] [--rotations N] | test [FILTER] | lint | prove | \
-    fuzz [--seconds N] [--keep] [TARGET…] | mutants [OPTION…] | sabotage [NAME…]";
+    fuzz [--seconds N] [TARGET…] | mutants [OPTION…] | sabotage [NAME…]";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();

@@ -13,10 +13,6 @@ pub fn key_file(bytes: &[u8]) {
             assert_eq!(header.trim_end(), "twinkey wrapping key v1");
             assert_eq!(body.trim(), spelt);
         }
-        Err(reason) => {
-            super::assert_presentable(reason, Some(text));
-            let shown = |line: &str| line.len() >= 8 && reason.contains(line);
-            assert!(!text.lines().any(shown), "{reason}");
-        }
+        Err(reason) => super::assert_presentable(reason, Some(text)),
     }
 }
