@@ -19,6 +19,8 @@ pub enum Act {
     PutNew,
     /// A person takes AWSPENDING off, wherever it is.
     RemovePending,
+    /// A person calls `CancelRotateSecret`, which turns rotation off and leaves AWSPENDING where it is.
+    CancelRotateSecret,
     /// A person moves AWSCURRENT back to where AWSPREVIOUS is.
     MoveCurrentBack,
     /// Somebody breaks the current key at the server.
@@ -31,11 +33,12 @@ pub enum Act {
 
 impl Act {
     /// Every act there is.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::PutCurrentAgain,
         Self::PutPreviousAgain,
         Self::PutNew,
         Self::RemovePending,
+        Self::CancelRotateSecret,
         Self::MoveCurrentBack,
         Self::BreakCurrent,
         Self::BreakPrevious,
@@ -69,6 +72,9 @@ impl Act {
                 scene.put_by_hand(&document);
             }
             Self::RemovePending => scene.store.remove_pending(&scene.secret),
+            Self::CancelRotateSecret => {
+                let _ = scene.store.cancel_rotate_secret(&scene.secret);
+            }
             Self::MoveCurrentBack => move_current_back(scene),
             Self::BreakCurrent => break_key(scene, &Stage::Current),
             Self::BreakPrevious => break_key(scene, &Stage::Previous),
@@ -89,6 +95,9 @@ impl fmt::Display for Act {
             Self::PutPreviousAgain => "the previous document is put again",
             Self::PutNew => "a key made by hand is put",
             Self::RemovePending => "AWSPENDING is removed",
+            Self::CancelRotateSecret => {
+                "CancelRotateSecret is called, and rotation turned on later"
+            }
             Self::MoveCurrentBack => "AWSCURRENT is moved back",
             Self::BreakCurrent => "the current key is broken at the server",
             Self::BreakPrevious => "the previous key is broken at the server",

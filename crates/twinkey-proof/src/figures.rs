@@ -35,10 +35,11 @@ const FEW_ACTS: [Act; 4] = [
 ];
 
 /// Every act but making a key by hand, which brings a third one to live: P2 is judged strictly.
-const WITHOUT_NEW_KEYS: [Act; 7] = [
+const WITHOUT_NEW_KEYS: [Act; 8] = [
     Act::PutCurrentAgain,
     Act::PutPreviousAgain,
     Act::RemovePending,
+    Act::CancelRotateSecret,
     Act::MoveCurrentBack,
     Act::BreakCurrent,
     Act::BreakPrevious,

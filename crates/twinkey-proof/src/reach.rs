@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::fmt::Write;
 
 use serde::{Deserialize, Serialize};
-use twinkey_core::{Credential, Stage, Step, VersionId};
+use twinkey_core::{Credential, Stage, Step, Store, VersionId};
 use twinkey_testkit::{Allowance, FakeKind, FakeSecret, Fault, Scene};
 
 use crate::settle::settle;
@@ -83,7 +83,14 @@ impl State {
     fn successors(&self, acts: &[Act]) -> Vec<Self> {
         let mut all = Vec::new();
         match self.in_flight() {
-            Some(token) => self.deliver(&token, &mut all),
+            Some(token) => {
+                // Asked for again: that turns rotation on, if somebody turned it off.
+                all.push(self.follow(self.passed, |scene| {
+                    let begun = scene.store.rotate_secret(&scene.secret, &token);
+                    begun.expect("the rotation in flight may be asked for again");
+                }));
+                self.deliver(&token, &mut all);
+            }
             None => all.push(self.follow(0, |scene| {
                 let _ = scene.begin();
             })),
@@ -195,11 +202,12 @@ impl State {
         }
         let unknown = self.scene.server.live_values();
         let unknown = unknown.iter().filter(|value| !keys.contains(value)).count();
+        let described = now(self.scene.store.describe(&self.scene.secret));
+        let on = described.expect("a secret").rotation_enabled;
+        let (passed, fence) = (self.passed, self.fence(&versions));
         let _ = write!(
             name,
-            "{unknown} more, {} steps passed, {}",
-            self.passed,
-            self.fence(&versions)
+            "{unknown} more, {passed} steps passed, rotation on={on}, {fence}"
         );
         name
     }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use twinkey_core::Stage;
+use twinkey_core::{Stage, VersionId};
 use twinkey_testkit::{Allowance, Scene};
 
 use crate::now;
@@ -66,11 +66,19 @@ fn run_on(scene: &Scene, strays: usize) -> Result<(), &'static str> {
 
 /// As the service does: the rotation in flight if there is one, else a new one.
 fn rotate_once(scene: &Scene) -> Result<(), &'static str> {
-    let token = match scene.version(&Stage::Pending) {
-        Some(token) if !scene.judge().at_rest() => token,
-        _ => scene.begin(),
-    };
-    let rotated = now(scene.rotate(&token));
+    match scene.version(&Stage::Pending) {
+        Some(token) if !scene.judge().at_rest() => {
+            // Asking again for the rotation in flight turns rotation on, if somebody turned it off.
+            let begun = scene.store.rotate_secret(&scene.secret, &token);
+            begun.expect("the rotation in flight may be asked for again");
+            deliver(scene, &token)
+        }
+        _ => deliver(scene, &scene.begin()),
+    }
+}
+
+fn deliver(scene: &Scene, token: &VersionId) -> Result<(), &'static str> {
+    let rotated = now(scene.rotate(token));
     rotated.map(drop).map_err(|error| error.cause.error_type())
 }
 
