@@ -1,0 +1,204 @@
+//! Safeguards of the engine, each with the one moment in which it counts.
+
+use chrono::TimeDelta;
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+use twinkey_core::*;
+use twinkey_testkit::*;
+
+const LISTED: FakeKind = FakeKind::Token { listable: true };
+const UNLISTED: FakeKind = FakeKind::Token { listable: false };
+const BESIDE_EACH_OTHER: [FakeKind; 3] = [FakeKind::KeyPair, LISTED, UNLISTED];
+
+/// A scene with both keys in place, a rotation begun, and every step before this one delivered.
+async fn before(step: Step, kind: FakeKind) -> (Scene, VersionId) {
+    let scene = Scene::new(kind);
+    for _ in 0..2 {
+        rotate(&scene).await;
+    }
+    let token = scene.begin();
+    for earlier in Step::ALL.into_iter().filter(|earlier| *earlier < step) {
+        scene.step(earlier, &token).await.expect("passed");
+    }
+    scene.injector.disarm();
+    (scene, token)
+}
+
+async fn rotate(scene: &Scene) {
+    let token = scene.begin();
+    scene.rotate(&token).await.expect("a quiet rotation");
+}
+
+/// The names of a quiet step's outside calls.
+async fn calls(step: Step, kind: FakeKind) -> Vec<&'static str> {
+    let (scene, token) = before(step, kind).await;
+    scene.step(step, &token).await.expect("a quiet step");
+    let calls = scene.injector.calls().into_iter();
+    calls.map(|call| call.name).collect()
+}
+
+fn position(calls: &[&str], name: &str) -> usize {
+    let found = calls.iter().position(|call| *call == name);
+    found.unwrap_or_else(|| panic!("no {name} in {calls:?}"))
+}
+
+/// createSecret does something else first, frozen before this call.
+async fn frozen_at(call: usize, kind: FakeKind, meanwhile: impl AsyncFn(&Scene)) -> Scene {
+    let (scene, token) = before(Step::CreateSecret, kind).await;
+    scene.injector.freeze_at(call);
+    let mut frozen = Box::pin(scene.step(Step::CreateSecret, &token));
+    assert!(scene.injector.until_frozen(frozen.as_mut()).await);
+    meanwhile(&scene).await;
+    scene.injector.thaw();
+    frozen.await.expect_err("its rotation is over");
+    scene
+}
+
+#[tokio::test]
+async fn p1_a_key_that_a_person_publishes_while_the_server_is_asked_is_not_retired() {
+    for kind in BESIDE_EACH_OTHER {
+        let calls = calls(Step::CreateSecret, kind).await;
+        let last_look = position(&calls, "retire") - 1;
+        assert_eq!(calls[last_look], "describe", "{kind}");
+        for call in 0..=last_look {
+            let scene = frozen_at(call, kind, async |scene| {
+                scene.put_by_hand(&scene.document(&Stage::Previous).expect("a document"));
+            })
+            .await;
+            assert!(scene.works(&Stage::Current), "{kind}: {}", calls[call]);
+        }
+    }
+}
+
+#[tokio::test]
+async fn p1_a_late_create_secret_retires_no_newer_key() {
+    for kind in BESIDE_EACH_OTHER {
+        let calls = calls(Step::CreateSecret, kind).await;
+        for call in 0..position(&calls, "retire") {
+            let scene = frozen_at(call, kind, async |scene| {
+                scene.store.remove_pending(&scene.secret);
+                rotate(scene).await;
+                rotate(scene).await;
+            })
+            .await;
+            let both = scene.works(&Stage::Current) && scene.works(&Stage::Previous);
+            assert!(both, "{kind}: {}", calls[call]);
+        }
+    }
+}
+
+#[tokio::test]
+async fn p1_a_pending_password_for_the_role_that_awscurrent_is_in_is_never_applied() {
+    let (scene, token) = before(Step::SetSecret, FakeKind::Password).await;
+    let (current, previous) = (
+        scene.version(&Stage::Current).expect("a version"),
+        scene.version(&Stage::Previous).expect("a version"),
+    );
+    let by_hand = scene.store.move_stage(
+        &scene.secret,
+        &Stage::Current,
+        Some(&current),
+        Some(&previous),
+    );
+    by_hand.await.expect("moved");
+    let error = scene
+        .step(Step::SetSecret, &token)
+        .await
+        .expect_err("its place is taken");
+    assert_eq!(error.cause.error_type(), "PendingDead");
+    assert!(scene.works(&Stage::Current));
+}
+
+#[tokio::test]
+async fn p4_a_key_that_could_not_be_retired_is_not_forgotten() {
+    let (scene, _) = before(Step::FinishSecret, UNLISTED).await;
+    // Nothing but its slot tells of the key of a rotation that was ended by hand.
+    scene.store.remove_pending(&scene.secret);
+    let token = scene.begin();
+    scene.injector.refuse_every("retire");
+    scene
+        .step(Step::CreateSecret, &token)
+        .await
+        .expect_err("the server does not answer");
+    assert_eq!(scene.judge().strays(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn p4_a_key_whose_mint_was_not_heard_of_is_found_and_retired() {
+    let mint = position(&calls(Step::CreateSecret, LISTED).await, "mint");
+    let (scene, token) = before(Step::CreateSecret, LISTED).await;
+    scene.injector.arm(mint, Fault::LoseReply);
+    scene
+        .step(Step::CreateSecret, &token)
+        .await
+        .expect_err("the reply is lost");
+    scene.injector.disarm();
+    scene.rotate(&token).await.expect("delivered again");
+    assert_eq!((scene.server.live(), scene.server.most_live()), (2, 2));
+}
+
+#[tokio::test]
+async fn p5_a_put_that_was_not_heard_of_is_repeated() {
+    for kind in FakeKind::ALL {
+        let put = position(&calls(Step::CreateSecret, kind).await, "put");
+        let (scene, token) = before(Step::CreateSecret, kind).await;
+        scene.injector.arm(put, Fault::LoseReply);
+        scene.step(Step::CreateSecret, &token).await.expect("put");
+        scene.injector.disarm();
+        scene.rotate(&token).await.expect("delivered again");
+        assert!(scene.works(&Stage::Current) && scene.works(&Stage::Previous));
+    }
+}
+
+#[tokio::test]
+async fn p7_a_pending_key_that_is_given_up_is_dead_even_if_our_clock_is_ahead() {
+    for step in [Step::SetSecret, Step::TestSecret] {
+        let (scene, token) = before(step, UNLISTED).await;
+        let given_up = scene.key(&Stage::Pending).expect("a key");
+        let ahead = scene.clock.fork();
+        ahead.advance(TimeDelta::minutes(61));
+        let error = step_by(&ahead, &scene, step, &token).await;
+        assert_eq!(error.cause.error_type(), "PendingDead");
+        assert!(!scene.server.accepts(&given_up), "{step}");
+        let told = error.retired.iter().map(|key| key.key.as_str());
+        assert_eq!(told.collect::<Vec<_>>(), [given_up], "{step}");
+    }
+}
+
+/// A step by another clock than the server's.
+async fn step_by(clock: &FakeClock, scene: &Scene, step: Step, token: &VersionId) -> RotationError {
+    let engine = Engine {
+        store: &scene.store,
+        kinds: &OneKind(scene.provider.clone()),
+        clock,
+    };
+    let request = StepRequest {
+        step,
+        secret: scene.secret.clone(),
+        token: token.clone(),
+    };
+    let delivered = engine.step(&request, &mut StdRng::seed_from_u64(1)).await;
+    delivered.expect_err("given up")
+}
+
+struct OneKind(FakeProvider);
+
+impl Kinds for OneKind {
+    fn open(&self, _: &SecretValue) -> Result<Box<dyn Rotator>, DocumentError> {
+        Ok(Box::new(self.0.clone()))
+    }
+}
+
+#[tokio::test]
+async fn p11_what_is_not_ready_is_told_before_anything_is_retired_or_stored() {
+    for kind in FakeKind::ALL {
+        let (scene, token) = before(Step::CreateSecret, kind).await;
+        let before = scene.picture();
+        scene.injector.refuse_every("ready");
+        scene
+            .step(Step::CreateSecret, &token)
+            .await
+            .expect_err("a right is missing");
+        assert_eq!(scene.picture(), before, "{kind}");
+    }
+}
