@@ -17,6 +17,8 @@ pub enum Act {
     PutPreviousAgain,
     /// A person makes a key at the server and puts its document.
     PutNew,
+    /// A person puts a text that is no document.
+    PutGarbage,
     /// A person takes AWSPENDING off, wherever it is.
     RemovePending,
     /// A person calls `CancelRotateSecret`, which turns rotation off and leaves AWSPENDING where it is.
@@ -33,10 +35,11 @@ pub enum Act {
 
 impl Act {
     /// Every act there is.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::PutCurrentAgain,
         Self::PutPreviousAgain,
         Self::PutNew,
+        Self::PutGarbage,
         Self::RemovePending,
         Self::CancelRotateSecret,
         Self::MoveCurrentBack,
@@ -71,6 +74,7 @@ impl Act {
                 let document = scene.make_by_hand("TEST-by-hand");
                 scene.put_by_hand(&document);
             }
+            Self::PutGarbage => scene.put_text_by_hand("TEST-garbage"),
             Self::RemovePending => scene.store.remove_pending(&scene.secret),
             Self::CancelRotateSecret => {
                 let _ = scene.store.cancel_rotate_secret(&scene.secret);
@@ -94,6 +98,7 @@ impl fmt::Display for Act {
             Self::PutCurrentAgain => "the current document is put again",
             Self::PutPreviousAgain => "the previous document is put again",
             Self::PutNew => "a key made by hand is put",
+            Self::PutGarbage => "a text that is no document is put",
             Self::RemovePending => "AWSPENDING is removed",
             Self::CancelRotateSecret => {
                 "CancelRotateSecret is called, and rotation turned on later"

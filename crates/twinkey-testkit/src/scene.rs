@@ -62,19 +62,24 @@ impl Scene {
 
     /// A person puts a document.
     pub fn put_by_hand(&self, document: &FakeSecret) {
+        self.put_text_by_hand(document.render().expose());
+    }
+
+    /// A person puts a text, whatever it is.
+    pub fn put_text_by_hand(&self, text: &str) {
         let id = VersionId::random(&mut *self.random());
-        self.store
-            .put_by_hand(&self.secret, &id, &document.render());
+        let value = SecretValue::new(text.into());
+        self.store.put_by_hand(&self.secret, &id, &value);
     }
 
     /// A person makes a key at the server, in the place of the current one; its document.
     pub fn make_by_hand(&self, value: &str) -> FakeSecret {
-        let current = self.document(&Stage::Current).expect("a document");
-        self.server.add_by_hand(&current.account, value);
+        let last = self.last_document().expect("a document");
+        self.server.add_by_hand(&last.account, value);
         FakeSecret {
             value: Some(value.into()),
             expires_at: None,
-            ..current
+            ..last
         }
     }
 
@@ -133,11 +138,11 @@ impl Scene {
         Ok(reports)
     }
 
-    /// The document under a label.
+    /// The document under a label; none if what is there is no document.
     #[must_use]
     pub fn document(&self, stage: &Stage) -> Option<FakeSecret> {
         let value = self.store.value(&self.secret, stage)?;
-        Some(FakeSecret::parse(&value).expect("the fake's document"))
+        FakeSecret::parse(&value).ok()
     }
 
     /// The version that carries a label.
@@ -151,13 +156,23 @@ impl Scene {
     /// A document that this secret once had and whose key the server accepts, the latest first.
     #[must_use]
     pub fn working_document(&self) -> Option<FakeSecret> {
-        let versions = self.store.versions(&self.secret).into_iter().rev();
-        let values = versions.filter_map(|version| version.value);
-        let mut documents = values.filter_map(|(value, _)| FakeSecret::parse(&value).ok());
-        documents.find(|document| {
+        self.documents().into_iter().find(|document| {
             let key = document.value.as_ref();
             key.is_some_and(|value| self.server.accepts(value))
         })
+    }
+
+    fn last_document(&self) -> Option<FakeSecret> {
+        let current = self.document(&Stage::Current);
+        current.or_else(|| self.documents().into_iter().next())
+    }
+
+    /// Every document that this secret has had, the latest first.
+    fn documents(&self) -> Vec<FakeSecret> {
+        let versions = self.store.versions(&self.secret).into_iter().rev();
+        let values = versions.filter_map(|version| version.value);
+        let documents = values.filter_map(|(value, _)| FakeSecret::parse(&value).ok());
+        documents.collect()
     }
 
     /// Everything that a rotation can change, for comparison.
