@@ -236,6 +236,12 @@ mod tests {
             at("2027-01-03T10:00:00Z")
         );
         assert_eq!(next("cron 0 8 1 * ? *", from), at("2026-12-01T08:00:00Z"));
+        // The rarest of all: a leap day, and one on a Thursday.
+        assert_eq!(next("cron(0 0 29 2 ? *)", from), at("2028-02-29T00:00:00Z"));
+        assert_eq!(
+            next("cron(0 0 ? 2 THU#5 *)", from),
+            at("2052-02-29T00:00:00Z")
+        );
     }
 
     #[test]

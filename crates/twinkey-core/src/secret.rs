@@ -253,20 +253,18 @@ mod tests {
 
     #[test]
     fn a_label_keeps_its_spelling_both_ways() {
-        for label in [
-            "AWSCURRENT",
-            "AWSPREVIOUS",
-            "AWSPENDING",
-            "twinkey-a",
-            "twinkey-b",
-            "theirs",
+        for (label, stage) in [
+            ("AWSCURRENT", Stage::Current),
+            ("AWSPREVIOUS", Stage::Previous),
+            ("AWSPENDING", Stage::Pending),
+            ("twinkey-a", Stage::Slot(Slot::A)),
+            ("twinkey-b", Stage::Slot(Slot::B)),
+            ("theirs", Stage::Custom("theirs".into())),
         ] {
-            assert_eq!(Stage::from(label.to_owned()).as_str(), label);
+            assert_eq!(Stage::from(label.to_owned()), stage);
+            assert_eq!(stage.as_str(), label);
+            assert_eq!(String::from(stage), label);
         }
-        assert_eq!(
-            Stage::from("theirs".to_owned()),
-            Stage::Custom("theirs".into())
-        );
     }
 
     #[test]

@@ -369,3 +369,368 @@ async fn p4_a_document_in_a_slot_that_cannot_be_read_stops_the_rotation() {
         assert_eq!(whose, "previous");
     }
 }
+
+/// createSecret, with a deed of a person at the moment in which the server is asked.
+async fn create_with(
+    kind: FakeKind,
+    name: &str,
+    deed: impl AsyncFnOnce(&Scene),
+) -> (Scene, Result<StepReport, RotationError>) {
+    let call = number(name, Step::CreateSecret, kind).await;
+    let (scene, token) = before(Step::CreateSecret, kind).await;
+    scene.injector.freeze_at(call);
+    let mut frozen = Box::pin(scene.step(Step::CreateSecret, &token));
+    assert!(scene.injector.until_frozen(frozen.as_mut()).await);
+    deed(&scene).await;
+    scene.injector.thaw();
+    let result = frozen.await;
+    (scene, result)
+}
+
+async fn move_by_hand(scene: &Scene, stage: &Stage, to: Option<&VersionId>) {
+    let from = version(scene, stage.clone()).await.id;
+    scene
+        .store
+        .move_stage(&scene.secret, stage, Some(&from), to)
+        .await
+        .expect("moved by hand");
+}
+
+#[tokio::test]
+async fn p1_no_key_is_retired_by_labels_that_have_moved_since() {
+    for kind in BESIDE_EACH_OTHER {
+        let (scene, result) = create_with(kind, "verify", async |scene| {
+            let previous = version(scene, Stage::Previous).await.id;
+            move_by_hand(scene, &Stage::Current, Some(&previous)).await;
+        })
+        .await;
+        let error = result.expect_err("AWSCURRENT has moved");
+        assert_eq!(error.cause.error_type(), "OutOfOrder", "{kind:?}");
+        assert_eq!(scene.server.live(), 2, "{kind:?}");
+    }
+}
+
+#[tokio::test]
+async fn p1_no_key_is_retired_if_another_key_has_lost_its_labels_since() {
+    for kind in BESIDE_EACH_OTHER {
+        let (scene, result) = create_with(kind, "verify", async |scene| {
+            let previous = version(scene, Stage::Previous).await;
+            for stage in &previous.stages {
+                move_by_hand(scene, stage, None).await;
+            }
+        })
+        .await;
+        let error = result.expect_err("AWSPREVIOUS and its slot are gone");
+        assert_eq!(error.cause.error_type(), "OutOfOrder", "{kind:?}");
+        assert_eq!(scene.server.live(), 2, "{kind:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_version_that_carries_somebody_elses_label_alone_is_none_of_ours() {
+    for kind in BESIDE_EACH_OTHER {
+        let scene = warm(kind).await;
+        let current = scene.document(&Stage::Current).expect("a document");
+        let mut foreign = elsewhere(&current, None);
+        foreign.value = Some("TEST-elsewhere".into());
+        scene.put_by_hand(&foreign);
+        let id = version(&scene, Stage::Current).await.id;
+        let theirs = Stage::Custom("theirs".into());
+        scene
+            .store
+            .move_stage(&scene.secret, &theirs, None, Some(&id))
+            .await
+            .expect("labelled");
+        scene.put_by_hand(&current);
+        scene.put_by_hand(&current);
+        scene.rotate(&scene.begin()).await.expect("a rotation");
+        assert_eq!(version(&scene, theirs).await.id, id, "{kind:?}");
+    }
+}
+
+#[tokio::test]
+async fn where_current_is_refused_a_key_in_a_slot_is_kept_before_one_that_was_put_by_hand() {
+    for kind in BESIDE_EACH_OTHER {
+        let scene = warm(kind).await;
+        let current = scene.document(&Stage::Current).expect("a document");
+        let in_a_slot = scene.key(&Stage::Previous).expect("a key");
+        let mut by_hand = current.clone();
+        by_hand.value = Some("TEST-by-hand".into());
+        scene.server.add_by_hand("shared", "TEST-by-hand");
+        scene.put_by_hand(&by_hand);
+        scene.put_by_hand(&current);
+        let broken = current.value.as_deref().expect("a key");
+        scene.server.break_by_hand(broken);
+        scene
+            .step(Step::CreateSecret, &scene.begin())
+            .await
+            .expect("created");
+        assert!(scene.server.accepts(&in_a_slot), "{kind:?}");
+        assert!(!scene.server.accepts("TEST-by-hand"), "{kind:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_store_that_does_not_answer_is_no_store_without_the_value() {
+    let (scene, token) = before(Step::SetSecret, FakeKind::Password).await;
+    scene.injector.refuse_every("read");
+    let error = scene
+        .step(Step::SetSecret, &token)
+        .await
+        .expect_err("no answer");
+    assert_eq!(error.cause.error_type(), "StoreUnavailable");
+    assert!(error.cause.is_transient());
+}
+
+/// A scene whose key is too young to be rotated.
+async fn young() -> (Scene, VersionId) {
+    let (scene, token) = before(Step::CreateSecret, FakeKind::Password).await;
+    scene.store.tag(&scene.secret, MIN_OVERLAP_TAG, "1h");
+    (scene, token)
+}
+
+#[tokio::test]
+async fn p9_a_refusal_that_finds_awspending_gone_already_is_still_one() {
+    let (scene, token) = young().await;
+    scene.injector.freeze_at(2); // describe, read, and then the label comes off
+    let mut frozen = Box::pin(scene.step(Step::CreateSecret, &token));
+    assert!(scene.injector.until_frozen(frozen.as_mut()).await);
+    scene.store.remove_pending(&scene.secret);
+    scene.injector.thaw();
+    let error = frozen.await.expect_err("too young");
+    assert_eq!(error.cause.error_type(), "MinimumOverlap");
+}
+
+#[tokio::test]
+async fn p9_a_refusal_that_cannot_take_awspending_off_comes_again() {
+    let (scene, token) = young().await;
+    scene.injector.refuse_every("move_stage");
+    let error = scene
+        .step(Step::CreateSecret, &token)
+        .await
+        .expect_err("too young");
+    assert_eq!(error.cause.error_type(), "StoreUnavailable");
+    assert_eq!(version_pending(&scene).await, Some(token));
+}
+
+async fn version_pending(scene: &Scene) -> Option<VersionId> {
+    let description = scene.store.describe(&scene.secret).await.expect("a secret");
+    description.holder(&Stage::Pending).cloned()
+}
+
+/// A store that does not keep when AWSCURRENT moved.
+struct Forgetful(FakeSecretsManager);
+
+#[async_trait]
+impl Store for Forgetful {
+    fn address(&self, secret: &SecretId) -> SecretAddress {
+        self.0.address(secret)
+    }
+
+    async fn describe(&self, secret: &SecretId) -> Result<Description, StoreError> {
+        let mut description = self.0.describe(secret).await?;
+        description.current_since = None;
+        Ok(description)
+    }
+
+    async fn read(&self, secret: &SecretId, at: &Selector) -> Result<Version, StoreError> {
+        self.0.read(secret, at).await
+    }
+
+    async fn put(
+        &self,
+        secret: &SecretId,
+        version: &VersionId,
+        value: &SecretValue,
+        stages: &[Stage],
+    ) -> Result<(), StoreError> {
+        self.0.put(secret, version, value, stages).await
+    }
+
+    async fn move_stage(
+        &self,
+        secret: &SecretId,
+        stage: &Stage,
+        from: Option<&VersionId>,
+        to: Option<&VersionId>,
+    ) -> Result<(), StoreError> {
+        self.0.move_stage(secret, stage, from, to).await
+    }
+}
+
+struct Faulty(FaultyProvider<FakeProvider>);
+
+impl Kinds for Faulty {
+    fn open(&self, _: &SecretValue) -> Result<Box<dyn Rotator>, DocumentError> {
+        Ok(Box::new(self.0.clone()))
+    }
+}
+
+/// createSecret over another store, with an injector around the provider alone.
+async fn create_over(
+    store: &dyn Store,
+    scene: &Scene,
+    provider: Injector,
+) -> Result<StepReport, RotationError> {
+    let engine = Engine {
+        store,
+        kinds: &Faulty(FaultyProvider::new(scene.provider.clone(), provider)),
+        clock: &scene.clock,
+    };
+    let request = StepRequest {
+        step: Step::CreateSecret,
+        secret: scene.secret.clone(),
+        token: scene.begin(),
+    };
+    engine.step(&request, &mut StdRng::seed_from_u64(1)).await
+}
+
+#[tokio::test]
+async fn p9_where_a_store_forgets_when_awscurrent_moved_its_value_tells_its_age() {
+    let scene = warm(FakeKind::Password).await;
+    scene.store.tag(&scene.secret, MIN_OVERLAP_TAG, "1h");
+    let store = Forgetful(scene.store.clone());
+    let error = create_over(&store, &scene, Injector::default())
+        .await
+        .expect_err("too young");
+    assert_eq!(error.cause.error_type(), "MinimumOverlap");
+    // The fake's values are a microsecond apart at least.
+    scene.clock.advance(TimeDelta::minutes(61));
+    create_over(&store, &scene, Injector::default())
+        .await
+        .expect("old enough");
+}
+
+#[tokio::test]
+async fn p4_a_key_that_can_be_neither_stored_nor_retired_is_told_with_its_deadline() {
+    let scene = warm(FakeKind::Token { listable: false }).await;
+    let older = scene.key(&Stage::Previous).expect("a key");
+    scene.server.break_by_hand(&older);
+    let (at_store, at_server) = (Injector::default(), Injector::default());
+    at_store.refuse_every("put");
+    let store = FaultyStore::new(scene.store.clone(), at_store);
+    // The older key is retired before the mint: only what comes after that is refused.
+    at_server.arm(5, Fault::RefuseOnce);
+    let error = create_over(&store, &scene, at_server.clone())
+        .await
+        .expect_err("neither");
+    let calls: Vec<_> = at_server.calls().iter().map(|call| call.name).collect();
+    assert_eq!(calls[4..6], ["mint", "retire"], "{calls:?}");
+    assert_eq!(error.cause.error_type(), "PossibleStray");
+}
+
+#[tokio::test]
+async fn p5_a_put_whose_reply_is_lost_is_repeated() {
+    for kind in FakeKind::ALL {
+        let call = number("put", Step::CreateSecret, kind).await;
+        for fault in [Fault::LoseReply, Fault::RefuseOnce] {
+            let (scene, token) = before(Step::CreateSecret, kind).await;
+            scene.injector.arm(call, fault);
+            let report = scene
+                .step(Step::CreateSecret, &token)
+                .await
+                .unwrap_or_else(|error| panic!("{kind:?} {fault:?}: {error}"));
+            assert_eq!(report.result, StepResult::Done, "{kind:?} {fault:?}");
+            let declared = usize::from(matches!(kind, FakeKind::Token { .. }));
+            assert!(scene.server.most_live() <= 2 + declared, "{kind:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn p5_the_slower_of_two_first_create_secrets_finds_the_slot_given_and_the_value_stored() {
+    for kind in [FakeKind::Password, FakeKind::KeyPair] {
+        for name in ["move_stage", "put"] {
+            let (scene, token, slower) = slower_first_create(kind, name, async |_| {}).await;
+            let report = slower.expect("the quicker has done it");
+            assert_eq!(report.result, StepResult::AlreadyDone, "{kind:?}: {name}");
+            scene.rotate(&token).await.expect("the rest");
+            assert_eq!(scene.server.live(), 2, "{kind:?}: {name}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn p5_the_slower_of_two_create_secrets_is_refused_if_its_rotation_has_ended() {
+    for kind in [FakeKind::Password, FakeKind::KeyPair] {
+        let end = async |scene: &Scene| scene.store.remove_pending(&scene.secret);
+        let (_, _, slower) = slower_first_create(kind, "put", end).await;
+        let error = slower.expect_err("nothing is pending");
+        assert_eq!(error.cause.error_type(), "OutOfOrder", "{kind:?}");
+    }
+}
+
+/// The first createSecret of all, frozen at a call while another delivery passes and a person acts.
+async fn slower_first_create(
+    kind: FakeKind,
+    name: &str,
+    deed: impl AsyncFnOnce(&Scene),
+) -> (Scene, VersionId, Result<StepReport, RotationError>) {
+    let calm = Scene::new(kind);
+    let first = calm.begin();
+    calm.injector.disarm();
+    calm.step(Step::CreateSecret, &first)
+        .await
+        .expect("created");
+    let calls = calm.injector.calls();
+    let call = calls.iter().position(|call| call.name == name);
+    let scene = Scene::new(kind);
+    let token = scene.begin();
+    scene.injector.freeze_at(call.expect("such a call"));
+    let mut slower = Box::pin(scene.step(Step::CreateSecret, &token));
+    assert!(scene.injector.until_frozen(slower.as_mut()).await);
+    scene
+        .step(Step::CreateSecret, &token)
+        .await
+        .expect("the quicker");
+    deed(&scene).await;
+    scene.injector.thaw();
+    let result = slower.await;
+    (scene, token, result)
+}
+
+#[tokio::test]
+async fn p7_a_new_key_that_died_before_it_was_published_is_told() {
+    let kind = FakeKind::Token { listable: false };
+    let (scene, token) = before(Step::TestSecret, kind).await;
+    let dead = scene.key(&Stage::Pending).expect("a key");
+    scene.server.break_by_hand(&dead);
+    let error = scene
+        .step(Step::TestSecret, &token)
+        .await
+        .expect_err("refused");
+    assert_eq!(error.cause.error_type(), "PendingDead");
+    let told: Vec<_> = error.retired.iter().map(|key| key.key.as_str()).collect();
+    assert_eq!(told, [dead.as_str()]);
+    assert_eq!(error.retired[0].version, Some(token));
+    assert_eq!(version_pending(&scene).await, None);
+}
+
+#[tokio::test]
+async fn p6_a_pending_document_without_a_key_is_never_published() {
+    for (kind, name) in [
+        (FakeKind::KeyPair, "PendingRefused"),
+        (FakeKind::Token { listable: true }, "PendingDead"),
+    ] {
+        let (scene, token) = before(Step::CreateSecret, kind).await;
+        let mut keyless = scene.document(&Stage::Current).expect("a document");
+        (keyless.value, keyless.expires_at) = (None, None);
+        scene.put_pending(&token, &keyless.render()).await;
+        let error = scene
+            .step(Step::TestSecret, &token)
+            .await
+            .expect_err("no key");
+        assert_eq!(error.cause.error_type(), name);
+    }
+}
+
+#[tokio::test]
+async fn where_rotation_is_turned_off_no_step_changes_anything() {
+    for step in [Step::CreateSecret, Step::SetSecret, Step::FinishSecret] {
+        let (scene, token) = before(step, FakeKind::Password).await;
+        let cancelled = scene.store.cancel_rotate_secret(&scene.secret);
+        assert_eq!(cancelled.expect("rotation is off"), Some(token.clone()));
+        let error = scene.step(step, &token).await.expect_err("off");
+        assert_eq!(error.cause.error_type(), "RotationOff", "{step}");
+    }
+}
