@@ -666,13 +666,14 @@ async fn slower_first_create(
     name: &str,
     deed: impl AsyncFnOnce(&Scene),
 ) -> (Scene, VersionId, Result<StepReport, RotationError>) {
-    let calm = Scene::new(kind);
-    let first = calm.begin();
-    calm.injector.disarm();
-    calm.step(Step::CreateSecret, &first)
+    let undisturbed = Scene::new(kind);
+    let first = undisturbed.begin();
+    undisturbed.injector.disarm();
+    undisturbed
+        .step(Step::CreateSecret, &first)
         .await
         .expect("created");
-    let calls = calm.injector.calls();
+    let calls = undisturbed.injector.calls();
     let call = calls.iter().position(|call| call.name == name);
     let scene = Scene::new(kind);
     let token = scene.begin();
