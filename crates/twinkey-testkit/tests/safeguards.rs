@@ -124,6 +124,20 @@ async fn p4_a_key_that_could_not_be_retired_is_not_forgotten() {
 }
 
 #[tokio::test]
+async fn p4_the_key_that_was_current_keeps_its_slot_when_awss_labels_move_on() {
+    for kind in [LISTED, UNLISTED] {
+        let (scene, _) = before(Step::SetSecret, kind).await;
+        let kept = scene.key(&Stage::Current).expect("a key");
+        // A person puts a key of their own, and corrects a field of it.
+        let by_hand = scene.make_by_hand("TEST-by-hand");
+        scene.put_by_hand(&by_hand);
+        scene.put_by_hand(&by_hand);
+        assert!(scene.server.accepts(&kept), "{kind}");
+        assert_eq!(scene.judge().strays(), Vec::<String>::new(), "{kind}");
+    }
+}
+
+#[tokio::test]
 async fn p4_a_key_whose_mint_was_not_heard_of_is_found_and_retired() {
     let mint = position(&calls(Step::CreateSecret, LISTED).await, "mint");
     let (scene, token) = before(Step::CreateSecret, LISTED).await;
