@@ -50,7 +50,7 @@ impl Ledger {
     }
 }
 
-fn home() -> PathBuf {
+pub(crate) fn home() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).into()
 }
 
@@ -59,6 +59,9 @@ fn home() -> PathBuf {
 pub fn page_path() -> PathBuf {
     home().join("../../docs/PROOF.md")
 }
+
+/// What shows the figures, and does not make them.
+const SHOWING: [&str; 5] = ["ledger.rs", "main.rs", "page.md", "page.rs", "sabotage.rs"];
 
 /// A fingerprint of everything that the figures depend on: the engine, the fakes and the proof.
 #[must_use]
@@ -87,9 +90,10 @@ pub fn sources() -> String {
 fn collect(folder: &Path, files: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(folder).expect("a source folder") {
         let path = entry.expect("an entry").path();
+        let name = path.file_name().unwrap_or_default();
         if path.is_dir() {
             collect(&path, files);
-        } else {
+        } else if !SHOWING.iter().any(|showing| name == *showing) {
             files.push(path);
         }
     }

@@ -13,6 +13,7 @@ mod frozen;
 mod ledger;
 mod page;
 mod reach;
+mod sabotage;
 mod settle;
 mod simultaneous;
 

@@ -1,25 +1,40 @@
-//! Runs the whole proof, and writes its figures and docs/PROOF.md.
+//! Runs the whole proof, and writes its figures and docs/PROOF.md; with `--page` only the page, from the
+//! figures of the last run.
 
+use std::io;
 use std::process::ExitCode;
 use std::time::Instant;
 
 use twinkey_proof::{Ledger, page, page_path};
 
 fn main() -> ExitCode {
-    let start = Instant::now();
-    let progress = |what: &str| eprintln!("{:>5} s  {what}", start.elapsed().as_secs());
-    let ledger = Ledger::run(&progress);
-    let written = ledger
-        .write()
-        .and_then(|()| std::fs::write(page_path(), page(&ledger)));
-    match written {
-        Ok(()) => {
-            progress("every promise held; figures.json and docs/PROOF.md are written");
-            ExitCode::SUCCESS
+    let written = match std::env::args().nth(1).as_deref() {
+        None => prove(),
+        Some("--page") => write_page(&Ledger::committed()),
+        Some(other) => {
+            eprintln!("there is no option {other}: --page, or none");
+            return ExitCode::FAILURE;
         }
+    };
+    match written {
+        Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("the figures cannot be written: {error}");
             ExitCode::FAILURE
         }
     }
+}
+
+fn prove() -> io::Result<()> {
+    let start = Instant::now();
+    let progress = |what: &str| eprintln!("{:>5} s  {what}", start.elapsed().as_secs());
+    let ledger = Ledger::run(&progress);
+    ledger.write()?;
+    write_page(&ledger)?;
+    progress("every promise held; figures.json and docs/PROOF.md are written");
+    Ok(())
+}
+
+fn write_page(ledger: &Ledger) -> io::Result<()> {
+    std::fs::write(page_path(), page(ledger))
 }

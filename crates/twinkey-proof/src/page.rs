@@ -6,7 +6,8 @@ use std::fmt::Write;
 use twinkey_testkit::Fault;
 
 use crate::figures::{Bounded, Crash, DEEP, EVERYDAY, Figures};
-use crate::{Act, Ledger};
+use crate::ledger::home;
+use crate::{Act, Ledger, sabotage};
 
 /// The page for these figures.
 #[must_use]
@@ -20,6 +21,7 @@ pub fn page(ledger: &Ledger) -> String {
         ("by-hand", by_hand(ledger)),
         ("frozen", frozen(ledger)),
         ("reach", reach(ledger)),
+        ("sabotages", sabotages()),
         ("acts", acts(EVERYDAY.acts)),
         ("acts-deep", acts(DEEP.acts)),
     ];
@@ -269,6 +271,21 @@ fn reach(ledger: &Ledger) -> String {
             table,
             "| {kind} | {states} | {transitions} | {} |",
             settled(&reach.settled)
+        );
+    }
+    table
+}
+
+fn sabotages() -> String {
+    let mut table = String::from(
+        "| breaks | sabotage | what it does | caught by |\n| --- | --- | --- | --- |\n",
+    );
+    for it in sabotage::all(&home().join("sabotages")) {
+        let (package, test) = it.caught_by.split_once(' ').unwrap_or_default();
+        let _ = writeln!(
+            table,
+            "| {} | {} | {} | {package}: `{test}` |",
+            it.breaks, it.name, it.what
         );
     }
     table

@@ -7,7 +7,7 @@ fn the_page_shows_the_committed_figures() {
     let written = std::fs::read_to_string(page_path()).expect("docs/PROOF.md");
     assert!(
         written == page(&Ledger::committed()),
-        "docs/PROOF.md is not what figures.json says: cargo xtask prove"
+        "docs/PROOF.md is not what figures.json says: cargo xtask prove --page"
     );
 }
 

@@ -7,7 +7,7 @@ mod sabotage;
 use std::os::unix::process::CommandExt;
 use std::process::{Command, ExitCode};
 
-const USAGE: &str = "usage: cargo xtask demo [--plain] [--rotations N] | test [FILTER] | lint | prove | \
+const USAGE: &str = "usage: cargo xtask demo [--plain] [--rotations N] | test [--long] [FILTER] | lint | prove [--page] | \
     fuzz [--seconds N] [TARGET…] | mutants [OPTION…] | sabotage [NAME…]";
 
 fn main() -> ExitCode {
@@ -15,9 +15,11 @@ fn main() -> ExitCode {
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let result = match arguments.as_slice() {
         ["demo", options @ ..] => demo(options),
+        ["test", "--long", filter @ ..] => test(filter).and_then(|()| sabotage::sabotage(&[])),
         ["test", filter @ ..] => test(filter),
         ["lint"] => lint(),
-        ["prove"] => prove(),
+        ["prove"] => prove(&[]),
+        ["prove", "--page"] => prove(&["--", "--page"]),
         ["fuzz", options @ ..] => fuzz::fuzz(options),
         ["mutants", "--", options @ ..] | ["mutants", options @ ..] => mutants::mutants(options),
         ["sabotage", names @ ..] => sabotage::sabotage(names),
@@ -80,10 +82,10 @@ fn lint() -> Result<(), String> {
         .env("RUSTDOCFLAGS", "--deny warnings"))
 }
 
-/// Goes further than the tests do, and writes docs/PROOF.md.
-fn prove() -> Result<(), String> {
-    let package = ["--package", "twinkey-proof"];
-    cargo(&[["run", "--release", "--quiet"].as_slice(), &package].concat())
+/// Goes further than the tests do, and writes docs/PROOF.md; or only writes it, from the last figures.
+fn prove(options: &[&str]) -> Result<(), String> {
+    let program = ["run", "--release", "--quiet", "--package", "twinkey-proof"];
+    cargo(&[program.as_slice(), options].concat())
 }
 
 fn find_or_install_postgres() -> Result<(), String> {
