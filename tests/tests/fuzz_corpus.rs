@@ -32,7 +32,7 @@ fn p11_every_input_of_every_corpus_keeps_what_its_target_promises() {
     let mut broken = Vec::new();
     for (name, target) in targets::TARGETS {
         let inputs = entries(&corpus().join(name));
-        println!("{name}: {} inputs", inputs.len());
+        eprintln!("{name}: {} inputs", inputs.len());
         assert!((FEW..=MANY).contains(&inputs.len()), "{name}");
         for path in inputs {
             let bytes = fs::read(&path).expect("an input");

@@ -1,4 +1,8 @@
 //! Doors for `tests/fuzz`: what reads files here, as plain functions.
+#![allow(
+    clippy::missing_panics_doc,
+    reason = "a door for tests fails by panicking"
+)]
 
 use crate::keyfile;
 use crate::sealed::{KEY_LEN, Key, Place, Sealer};
@@ -9,14 +13,14 @@ pub fn key_file(text: &str) -> Result<[u8; KEY_LEN], &'static str> {
 }
 
 /// Whether bytes pass for a row that was sealed under a key.
-pub fn opens(key: [u8; KEY_LEN], sealed: &[u8]) -> bool {
-    let sealer = Sealer::new(&Key::new(key)).expect("a key of the right length");
-    sealer.open(&Place::new("store", "value"), sealed).is_ok()
+pub fn opens(key: [u8; KEY_LEN], row: &[u8]) -> bool {
+    let door = Sealer::new(&Key::new(key)).expect("a key of the right length");
+    door.open(&Place::new("store", "value"), row).is_ok()
 }
 
 /// A row sealed under a key.
 pub fn seal(key: [u8; KEY_LEN], plain: &[u8]) -> Vec<u8> {
-    let sealer = Sealer::new(&Key::new(key)).expect("a key of the right length");
-    let sealed = sealer.seal(&Place::new("store", "value"), plain);
-    sealed.expect("the system's randomness")
+    let door = Sealer::new(&Key::new(key)).expect("a key of the right length");
+    let row = door.seal(&Place::new("store", "value"), plain);
+    row.expect("the system's randomness")
 }

@@ -1,4 +1,8 @@
 //! Doors for `tests/fuzz`: what reads others' texts here, as plain functions.
+#![allow(
+    clippy::missing_panics_doc,
+    reason = "a door for tests fails by panicking"
+)]
 
 use std::io;
 use std::pin::{Pin, pin};
@@ -103,6 +107,8 @@ pub fn is_mark(comment: &str) -> bool {
 
 /// The statements that create the twin of a role with these settings, as the server lists them.
 pub fn twin_of(role: &str, settings: &str) -> Option<String> {
+    // Thousands of rounds of hashing: once.
+    static VERIFIER: OnceLock<Verifier> = OnceLock::new();
     let settings: Vec<Setting> = serde_json::from_str(settings).ok()?;
     let mut original = plain_role(role);
     original.settings = settings;
@@ -111,8 +117,6 @@ pub fn twin_of(role: &str, settings: &str) -> Option<String> {
         secret: SecretId::new("db"),
     };
     let mark = Mark::new(address, role, &format!("{role}_clone"), role);
-    // Thousands of rounds of hashing: once.
-    static VERIFIER: OnceLock<Verifier> = OnceLock::new();
     let verifier = VERIFIER
         .get_or_init(|| Verifier::of(&"TEST-password".to_owned().into()).expect("a verifier"));
     let admin = plain_role("admin");

@@ -12,7 +12,7 @@ pub enum Fault {
     /// The call is refused once, without effect.
     RefuseOnce,
     /// The call outlasts the deadline: the process is killed first, and the call takes effect later,
-    /// when [`Injector::land`] says.
+    /// when [`crate::Injector::land`] says.
     SlowBeyondDeadline,
 }
 

@@ -59,12 +59,13 @@ async fn frozen_at(call: usize, kind: FakeKind, meanwhile: impl AsyncFn(&Scene))
 async fn p1_a_key_that_a_person_publishes_while_the_server_is_asked_is_not_retired() {
     for kind in BESIDE_EACH_OTHER {
         let calls = calls(Step::CreateSecret, kind).await;
-        for call in 0..position(&calls, "retire") {
+        let before_room = calls.iter().take(position(&calls, "retire"));
+        for (call, name) in before_room.enumerate() {
             let scene = frozen_at(call, kind, async |scene| {
                 scene.put_by_hand(&scene.document(&Stage::Previous).expect("a document"));
             })
             .await;
-            assert!(scene.works(&Stage::Current), "{kind}: {}", calls[call]);
+            assert!(scene.works(&Stage::Current), "{kind}: {name}");
         }
     }
 }
@@ -73,7 +74,8 @@ async fn p1_a_key_that_a_person_publishes_while_the_server_is_asked_is_not_retir
 async fn p1_a_late_create_secret_retires_no_newer_key() {
     for kind in BESIDE_EACH_OTHER {
         let calls = calls(Step::CreateSecret, kind).await;
-        for call in 0..position(&calls, "retire") {
+        let before_room = calls.iter().take(position(&calls, "retire"));
+        for (call, name) in before_room.enumerate() {
             let scene = frozen_at(call, kind, async |scene| {
                 scene.store.remove_pending(&scene.secret);
                 rotate(scene).await;
@@ -81,7 +83,7 @@ async fn p1_a_late_create_secret_retires_no_newer_key() {
             })
             .await;
             let both = scene.works(&Stage::Current) && scene.works(&Stage::Previous);
-            assert!(both, "{kind}: {}", calls[call]);
+            assert!(both, "{kind}: {name}");
         }
     }
 }

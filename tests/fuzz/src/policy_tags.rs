@@ -26,7 +26,9 @@ pub fn policy_tags(bytes: &[u8]) {
             super::assert_presentable(&error.to_string(), None);
         }
     }
-    tags.values().for_each(|value| assert_spelt(value));
+    for value in tags.values() {
+        assert_spelt(value);
+    }
 }
 
 fn assert_meant(policy: &Policy, ours: &BTreeMap<String, String>) {

@@ -64,7 +64,9 @@ fn assert_follows(current: &PostgresSecret, next: &PostgresSecret) {
     let old = current.password().expose_secret();
     if super::is_marked(old) {
         let mut fields: Map<String, Value> = serde_json::from_str(rendered.expose()).expect("JSON");
-        OWN.iter().for_each(|field| drop(fields.remove(*field)));
+        for field in OWN {
+            fields.remove(field);
+        }
         assert!(
             !mentions(&fields.into(), old),
             "the dead password is left behind"

@@ -8,6 +8,10 @@ pub fn server_messages(bytes: &[u8]) {
     let Some((first, answer)) = bytes.split_first() else {
         return;
     };
+    // The fuzzer reads what it is compared with; no server that it stands for can know this.
+    if contains(answer, PASSWORD) {
+        return;
+    }
     let over_tls = first & 1 == 1;
     let screened = screen(over_tls, [answer]);
     let in_pieces = screen(over_tls, answer.chunks(usize::from(*first / 2) + 1));
@@ -17,10 +21,10 @@ pub fn server_messages(bytes: &[u8]) {
         Err(refusal) => super::assert_presentable(refusal, Some(PASSWORD)),
     }
     let (told, outcome) = log_in(PASSWORD, over_tls, answer);
-    let tells = told
-        .windows(PASSWORD.len())
-        .any(|part| part == PASSWORD.as_bytes());
-    assert!(!tells, "the password went over the wire");
+    assert!(
+        !contains(&told, PASSWORD),
+        "the password went over the wire"
+    );
     match outcome {
         // Nobody who does not know the password can sign for it.
         Ok(()) => assert!(over_tls && screened == Ok(true)),
@@ -32,10 +36,17 @@ pub fn server_messages(bytes: &[u8]) {
                 "a verifier: {error}"
             );
             let hint = error.hint.as_deref();
-            hint.into_iter()
-                .for_each(|hint| super::assert_presentable(hint, Some(PASSWORD)));
+            if let Some(hint) = hint {
+                super::assert_presentable(hint, Some(PASSWORD));
+            }
         }
     }
+}
+
+fn contains(bytes: &[u8], text: &str) -> bool {
+    bytes
+        .windows(text.len())
+        .any(|part| part == text.as_bytes())
 }
 
 /// The codes of the authentication requests before the server says that it is ready.
