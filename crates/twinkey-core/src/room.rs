@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use crate::guard::{Position, position};
 use crate::rotator::{accept_current, parse};
 use crate::{
-    Credential, Description, KeyId, Listing, Pass, Provider, Retired, RetiredKey, Retiring,
-    RotationFailure, Selector, Slot, Stage, StoreError, Verdict, Version, VersionId,
+    Credential, Description, KeyId, ListedKey, Listing, Pass, Provider, Retired, RetiredKey,
+    Retiring, RotationFailure, Selector, Slot, Stage, StoreError, Verdict, Version, VersionId,
 };
 
 /// Makes room before a new key is made, and says which slot it takes. Only a free slot's label may
@@ -25,15 +25,22 @@ pub(crate) async fn make_for_new<P: Provider>(
     let verdict = provider.verify(parsed).await?;
     if let Listing::FixedSlots = listing {
         accept_current(provider, pass, parsed, &verdict).await?;
-        return Ok(Some(pending_slot(pass, seen, Some(&current.id)).await?));
+        return pending_slot(pass, seen, Some(&current.id)).await;
     }
     let keys = LabelledKeys::read(provider, pass, seen, current, parsed).await?;
     let keep = keys.keep(&verdict).await?;
     let Some(labels) = last_look(pass, seen, Position::Empty).await? else {
         return Ok(None);
     };
-    keys.retire_all_but(keep.as_ref(), None, &listing).await?;
-    Ok(Some(pending_slot(pass, &labels, keep.as_ref()).await?))
+    let known = keys.retire_all_but(keep.as_ref(), None).await?;
+    for stray in strays(&listing, &known) {
+        // It may be the key of another delivery of this step, which has stored it by now.
+        if last_look(pass, &labels, Position::Empty).await?.is_none() {
+            return Ok(None);
+        }
+        keys.retire_stray(stray).await?;
+    }
+    pending_slot(pass, &labels, keep.as_ref()).await
 }
 
 /// Makes room before a chosen key is applied; false if another delivery has published it meanwhile.
@@ -57,8 +64,10 @@ pub(crate) async fn make_for_chosen<P: Provider>(
     if last_look(pass, &seen, Position::Stored).await?.is_none() {
         return Ok(false);
     }
-    keys.retire_all_but(keep.as_ref(), new.key_id(), &listing)
-        .await?;
+    let known = keys.retire_all_but(keep.as_ref(), new.key_id()).await?;
+    for stray in strays(&listing, &known) {
+        keys.retire_stray(stray).await?;
+    }
     Ok(true)
 }
 
@@ -175,14 +184,13 @@ impl<'a, P: Provider> LabelledKeys<'a, P> {
         Ok(None)
     }
 
-    /// Retires every labelled and every listed key, except the kept version's and the pending one:
-    /// by key, since the same key may be in two versions if somebody put it again.
+    /// Retires every labelled key except the kept version's and the pending one: by key, since the
+    /// same key may be in two versions if somebody put it again. Returns all the keys it knows.
     async fn retire_all_but(
         &self,
         keep: Option<&VersionId>,
         pending: Option<KeyId>,
-        listing: &Listing,
-    ) -> Result<(), RotationFailure> {
+    ) -> Result<BTreeSet<KeyId>, RotationFailure> {
         let kept = self
             .keys
             .iter()
@@ -196,7 +204,7 @@ impl<'a, P: Provider> LabelledKeys<'a, P> {
                 self.retire_labelled(labelled).await?;
             }
         }
-        self.retire_strays(listing, &done).await
+        Ok(done)
     }
 
     /// An old key is only ever sent to the server that current names. (P10)
@@ -226,34 +234,35 @@ impl<'a, P: Provider> LabelledKeys<'a, P> {
         Ok(())
     }
 
-    async fn retire_strays(
-        &self,
-        listing: &Listing,
-        known: &BTreeSet<KeyId>,
-    ) -> Result<(), RotationFailure> {
-        let Listing::Keys(listed) = listing else {
-            return Ok(());
-        };
-        for key in listed.iter().filter(|key| !known.contains(&key.key_id)) {
-            let how = self
-                .provider
-                .retire(Retiring::Listed {
-                    key,
-                    current: self.current.1,
-                })
-                .await?;
-            self.pass.note_retired(RetiredKey {
-                key: key.key_id.clone(),
-                version: None,
-                how,
-            });
-        }
+    async fn retire_stray(&self, key: &ListedKey) -> Result<(), RotationFailure> {
+        let current = self.current.1;
+        let how = self
+            .provider
+            .retire(Retiring::Listed { key, current })
+            .await?;
+        self.pass.note_retired(RetiredKey {
+            key: key.key_id.clone(),
+            version: None,
+            how,
+        });
         Ok(())
     }
 
     fn has_same_target(&self, labelled: &LabelledKey<P::Secret>) -> bool {
         labelled.secret.same_target(self.current.1).is_ok()
     }
+}
+
+/// Listed keys of ours that no labelled version holds.
+fn strays<'a>(
+    listing: &'a Listing,
+    known: &'a BTreeSet<KeyId>,
+) -> impl Iterator<Item = &'a ListedKey> {
+    let listed = match listing {
+        Listing::Keys(keys) => keys.as_slice(),
+        Listing::FixedSlots | Listing::CannotList { .. } => &[],
+    };
+    listed.iter().filter(|key| !known.contains(&key.key_id))
 }
 
 /// An old version's document. One that cannot be read and has no slot was put by hand and
@@ -274,20 +283,23 @@ async fn read_old<P: Provider>(
 }
 
 /// The slot for the pending key: the one that the kept key is not in. A kept key without a slot
-/// (put by hand, or never rotated) is given one first.
+/// (put by hand, or never rotated) is given one first. `None`: another delivery is further.
 async fn pending_slot(
     pass: &Pass<'_>,
-    description: &Description,
+    seen: &Description,
     keep: Option<&VersionId>,
-) -> Result<Slot, StoreError> {
-    let Some(keep) = keep else { return Ok(Slot::A) };
-    match give_slot(pass, description, keep).await {
-        // Another delivery of this step may have been quicker: what it did is what we want.
-        Err(StoreError::Conflict { .. }) => {
-            let description = pass.store.describe(pass.secret).await?;
-            give_slot(pass, &description, keep).await.map(Slot::other)
-        }
-        given => given.map(Slot::other),
+) -> Result<Option<Slot>, RotationFailure> {
+    let Some(keep) = keep else {
+        return Ok(Some(Slot::A));
+    };
+    match give_slot(pass, seen, keep).await {
+        // Another delivery of this step may have been quicker: what it did is what we want. One that
+        // was frozen while rotations passed must not move the labels of later keys.
+        Err(StoreError::Conflict { .. }) => match last_look(pass, seen, Position::Empty).await? {
+            Some(labels) => Ok(Some(give_slot(pass, &labels, keep).await?.other())),
+            None => Ok(None),
+        },
+        given => Ok(Some(given?.other())),
     }
 }
 

@@ -8,7 +8,7 @@ use crate::room::{make_for_chosen, make_for_new};
 use crate::{
     Choose, Credential, Description, DocumentError, Fence, Issue, KeyId, KeyLabel, Listing, Origin,
     Pass, Provider, ProviderError, Random, RetiredKey, Retiring, RotationFailure, SecretValue,
-    Slot, Stage, StepReport, StepResult, StoreError, Verdict, Version, VersionStamp,
+    Selector, Slot, Stage, StepReport, StepResult, StoreError, Verdict, Version, VersionStamp,
 };
 
 /// A provider whose document type has been erased. Implemented once, for every [`Provider`].
@@ -282,9 +282,18 @@ async fn mint_and_store<P: Provider>(
         Ok(minted) => minted,
         Err(error) => return Err(lost(provider, pass, current, error).await),
     };
-    let Err(error) = put(pass, slot, &minted.render()).await else {
+    let value = minted.render();
+    let Err(error) = put(pass, slot, &value).await else {
         return Ok(StepReport::done(minted.key_id()));
     };
+    if let StoreError::Transient { .. } = error {
+        match stored(pass).await {
+            // The reply was lost, not the value: another delivery may have published it by now.
+            Ok(Some(there)) if there == value => return Ok(StepReport::done(minted.key_id())),
+            Ok(_) => {}
+            Err(unknown) => return Err(lost(provider, pass, current, unknown.into()).await),
+        }
+    }
     // Nobody but us knows this key: it dies before we return.
     if let Err(retiring) = provider.retire(Retiring::Secret(&minted)).await {
         return Err(lost(provider, pass, current, retiring).await);
@@ -292,6 +301,16 @@ async fn mint_and_store<P: Provider>(
     match error {
         StoreError::Conflict { .. } => still_in_flight(pass).await,
         error => Err(error.into()),
+    }
+}
+
+/// The value of this rotation's version, if it has one.
+async fn stored(pass: &Pass<'_>) -> Result<Option<SecretValue>, StoreError> {
+    let at = Selector::Version(pass.token.clone());
+    match pass.store.read(pass.secret, &at).await {
+        Ok(version) => Ok(Some(version.value)),
+        Err(StoreError::NoVersion { .. }) => Ok(None),
+        Err(error) => Err(error),
     }
 }
 

@@ -7,8 +7,9 @@ use twinkey_core::Step;
 use twinkey_testkit::{CrashPoint, Ending, FakeKind, Fault, Matrix, Outcome, Restart};
 
 use crate::{
-    Act, ByHand, Case, Frozen, Graph, Health, Meanwhile, act_at_every_point, crash_points,
-    deliveries_at_once, frozen_at_every_call, pairs_of_crash_points, reachable, with_a_person,
+    Act, Beside, ByHand, Case, Frozen, Graph, Health, Meanwhile, act_at_every_point, crash_points,
+    deliveries_at_once, frozen_at_every_call, pairs_of_crash_points, reachable,
+    step_beside_its_rotation, with_a_person,
 };
 
 /// How far a run goes where going through everything would take too long.
@@ -46,6 +47,9 @@ const WITHOUT_NEW_KEYS: [Act; 8] = [
     Act::LetAllExpire,
 ];
 
+/// How often the scheduler switches between a whole rotation and one more delivery.
+pub const SWITCHES_BESIDE: usize = 3;
+
 /// What every `cargo xtask test` goes through.
 pub const EVERYDAY: Bounds = Bounds {
     struck_twice: &[2],
@@ -58,9 +62,9 @@ pub const EVERYDAY: Bounds = Bounds {
 /// What `cargo xtask prove` goes through.
 pub const DEEP: Bounds = Bounds {
     struck_twice: &[0, 1, 2],
-    restarts: &Restart::ALL,
+    restarts: &[Restart::SameStep, Restart::WholeRotation],
     switches: 5,
-    switches_with_a_person: 3,
+    switches_with_a_person: 2,
     acts: &WITHOUT_NEW_KEYS,
 };
 
@@ -79,11 +83,14 @@ pub struct Figures {
 
 /// The figures that depend on the bounds.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Bounded {
     /// Pairs of faults, by case.
     pub pairs: BTreeMap<String, usize>,
     /// Orders of two simultaneous deliveries.
     pub at_once: usize,
+    /// One more delivery beside its whole rotation, by step.
+    pub beside: BTreeMap<String, Beside>,
     /// Orders of two simultaneous deliveries and a person.
     pub with_a_person: usize,
     /// All states that can be reached.
@@ -235,6 +242,25 @@ pub fn at_once(kind: FakeKind, bounds: &Bounds) -> usize {
     healthy(kind).map(of_case).sum()
 }
 
+/// Every order of a whole rotation and one more delivery of one of its steps; not of finishSecret, which the
+/// service delivers only after testSecret has passed, and that is the engine's to rely on.
+#[must_use]
+pub fn beside_a_rotation(kind: FakeKind) -> BTreeMap<String, Beside> {
+    let of_step = |step: Step| {
+        let mut sum = Beside::default();
+        for case in healthy(kind) {
+            let one = step_beside_its_rotation(case, step, SWITCHES_BESIDE);
+            sum.orders += one.orders;
+            sum.overtaken += one.overtaken;
+        }
+        (step.to_string(), sum)
+    };
+    let early = Step::ALL
+        .into_iter()
+        .filter(|step| *step != Step::FinishSecret);
+    early.map(of_step).collect()
+}
+
 /// Every order of two simultaneous deliveries and a person within the bounds.
 #[must_use]
 pub fn a_person_between(kind: FakeKind, bounds: &Bounds) -> usize {
@@ -301,12 +327,15 @@ pub fn bounded(kind: FakeKind, bounds: &Bounds, progress: &dyn Fn(&str)) -> Boun
     let pairs = pairs(kind, bounds);
     told("two deliveries at once");
     let at_once = at_once(kind, bounds);
+    told("one more delivery beside a rotation");
+    let beside = beside_a_rotation(kind);
     told("two deliveries and a person");
     let with_a_person = a_person_between(kind, bounds);
     told("every state that can be reached");
     Bounded {
         pairs,
         at_once,
+        beside,
         with_a_person,
         reach: reachable(kind, bounds.acts),
     }

@@ -30,7 +30,7 @@ pub use ledger::{Ledger, page_path, sources};
 pub use page::page;
 pub use reach::{Graph, reachable};
 pub use settle::{Settled, settle};
-pub use simultaneous::{deliveries_at_once, with_a_person};
+pub use simultaneous::{Beside, deliveries_at_once, step_beside_its_rotation, with_a_person};
 
 /// Runs a future over fakes: they never wait, so it is ready as soon as it is polled often enough.
 pub fn now<T>(work: impl Future<Output = T>) -> T {

@@ -18,6 +18,7 @@ pub fn page(ledger: &Ledger) -> String {
         ("crash-tables", crash_tables(ledger)),
         ("cases", cases(ledger)),
         ("at-once", at_once(ledger)),
+        ("beside", beside(ledger)),
         ("by-hand", by_hand(ledger)),
         ("frozen", frozen(ledger)),
         ("reach", reach(ledger)),
@@ -207,6 +208,18 @@ fn at_once(ledger: &Ledger) -> String {
         ];
         let counts: Vec<String> = counts.into_iter().map(grouped).collect();
         let _ = writeln!(table, "| {kind} | {} |", counts.join(" | "));
+    }
+    table
+}
+
+fn beside(ledger: &Ledger) -> String {
+    let mut table =
+        String::from("| kind | late step | orders | overtaken |\n| --- | --- | ---: | ---: |\n");
+    for (kind, figures) in &ledger.everyday {
+        for (step, it) in &figures.bounded.beside {
+            let (orders, overtaken) = (grouped(it.orders), it.overtaken);
+            let _ = writeln!(table, "| {kind} | {step} | {orders} | {overtaken} |");
+        }
     }
     table
 }

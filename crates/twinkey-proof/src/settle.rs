@@ -3,7 +3,7 @@
 use std::fmt;
 
 use twinkey_core::{Stage, VersionId};
-use twinkey_testkit::{Allowance, Scene};
+use twinkey_testkit::{Allowance, FakeKind, Scene};
 
 use crate::now;
 
@@ -14,6 +14,18 @@ pub enum Settled {
     ByItself,
     /// A person, since every rotation was refused for this reason.
     ByPerson(&'static str),
+}
+
+impl Settled {
+    /// Panics if a person was needed where the list in docs/PROOF.md does not say so.
+    pub fn assert_is_listed(self, scene: &Scene) {
+        let kind = scene.provider.kind();
+        let listed = match self {
+            Self::ByItself | Self::ByPerson("InvalidDocument") => true,
+            Self::ByPerson(reason) => reason == "CurrentRefused" && kind == FakeKind::Password,
+        };
+        assert!(listed, "{kind}: only {self}");
+    }
 }
 
 impl fmt::Display for Settled {
@@ -38,9 +50,14 @@ pub fn settle(scene: &Scene, strays: usize) -> Settled {
         third_keys: 1,
         ..Allowance::default()
     });
+    let unreadable = scene.document(&Stage::Current).is_none();
     let Err(reason) = run_on(scene, strays) else {
         return Settled::ByItself;
     };
+    assert!(
+        unreadable || reason != "InvalidDocument",
+        "a document that can be read was refused for ever"
+    );
     let working = scene.working_document();
     let working = working.unwrap_or_else(|| scene.make_by_hand("TEST-mended"));
     scene.put_by_hand(&working);
@@ -50,7 +67,9 @@ pub fn settle(scene: &Scene, strays: usize) -> Settled {
             scene.picture()
         );
     }
-    Settled::ByPerson(reason)
+    let settled = Settled::ByPerson(reason);
+    settled.assert_is_listed(scene);
+    settled
 }
 
 fn run_on(scene: &Scene, strays: usize) -> Result<(), &'static str> {

@@ -5,7 +5,7 @@ use std::fmt::Debug;
 
 use twinkey_proof::Ledger;
 use twinkey_proof::figures::{
-    EVERYDAY, Figures, a_person_between, at_once, by_hand, crash, frozen, pairs,
+    EVERYDAY, Figures, a_person_between, at_once, beside_a_rotation, by_hand, crash, frozen, pairs,
 };
 use twinkey_proof::reachable;
 use twinkey_testkit::FakeKind;
@@ -67,6 +67,12 @@ fn p1_to_p5_hold_at_every_pair_of_crash_points_of_an_unlisted_token() {
 fn p5_every_order_of_two_deliveries_at_once_ends_as_the_calm_run() {
     let measure = |kind| at_once(kind, &EVERYDAY);
     compare(&FakeKind::ALL, measure, |figures| figures.bounded.at_once);
+}
+
+#[test]
+fn p1_to_p5_hold_with_one_more_delivery_beside_its_rotation() {
+    let shown = |figures: Figures| figures.bounded.beside;
+    compare(&FakeKind::ALL, beside_a_rotation, shown);
 }
 
 #[test]

@@ -97,6 +97,12 @@ impl Judge {
         self.untracked(&self.labelled())
     }
 
+    /// Whose keys are judged.
+    #[must_use]
+    pub fn kind(&self) -> FakeKind {
+        self.kind
+    }
+
     /// Whether no rotation is in flight: AWSPENDING is nowhere, or where AWSCURRENT is.
     #[must_use]
     pub fn at_rest(&self) -> bool {
