@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
-use twinkey_testkit::Allowance;
+use twinkey_testkit::{Allowance, Scene};
 
 use crate::settle::{Settled, settle};
 use crate::{Case, ToldOnPanic, now};
@@ -96,14 +96,14 @@ fn frozen_at(case: Case, meanwhile: Meanwhile, call: usize) -> bool {
         let token = scene.begin();
         now(scene.rotate(&token)).expect("a later rotation");
     }
-    let before = scene.picture();
+    let before = scene.labels();
     scene.judge_every_call(Allowance {
         third_keys: 1,
         ..Allowance::default()
     });
     scene.injector.thaw();
     let _ = now(frozen);
-    let untouched = scene.picture() == before;
+    let untouched = scene.labels() == before && has_pair(&scene);
     // What was minted late, and is forgotten by the labels that were taken off it, dies by itself.
     assert!(
         untouched || meanwhile != Meanwhile::TwoRotations,
@@ -112,4 +112,13 @@ fn frozen_at(case: Case, meanwhile: Meanwhile, call: usize) -> bool {
     let strays = usize::from(!untouched && !case.kind.is_listed());
     assert_eq!(settle(&scene, strays), Settled::ByItself);
     untouched
+}
+
+/// Whether exactly two keys are live, and both published.
+fn has_pair(scene: &Scene) -> bool {
+    let allowance = Allowance {
+        pair_at_rest: true,
+        ..Allowance::default()
+    };
+    scene.judge().verdict(&allowance).is_ok()
 }

@@ -178,13 +178,18 @@ impl Scene {
     /// Everything that a rotation can change, for comparison.
     #[must_use]
     pub fn picture(&self) -> String {
+        format!("{}\n{:#?}", self.labels(), self.server.live_values())
+    }
+
+    /// Everything that a rotation can change in the store, for comparison.
+    #[must_use]
+    pub fn labels(&self) -> String {
         let versions = self.store.versions(&self.secret);
-        let live = self.server.live_values();
         let shown = versions.iter().map(|version| {
             let value = version.value.as_ref().map(|(value, _)| value.expose());
             format!("{} {:?} {value:?}", version.id, version.stages)
         });
-        format!("{:#?}\n{live:#?}", shown.collect::<Vec<_>>())
+        format!("{:#?}", shown.collect::<Vec<_>>())
     }
 
     /// The key under a label, as a consumer reads it.
