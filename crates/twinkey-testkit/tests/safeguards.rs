@@ -217,3 +217,40 @@ async fn p11_what_is_not_ready_is_told_before_anything_is_retired_or_stored() {
         assert_eq!(scene.picture(), before, "{kind}");
     }
 }
+
+/// createSecret stores its key, never hears of it, and is then throttled this often.
+async fn unheard_put(
+    kind: FakeKind,
+    throttled: usize,
+) -> (Scene, Result<StepReport, RotationError>) {
+    let put = position(&calls(Step::CreateSecret, kind).await, "put");
+    let (scene, token) = before(Step::CreateSecret, kind).await;
+    let (store, secret) = (scene.store.clone(), scene.secret.clone());
+    let once = std::sync::Once::new();
+    scene.injector.judge_every_call(move || {
+        if store.value(&secret, &Stage::Pending).is_some() {
+            once.call_once(|| store.throttle_next(throttled));
+        }
+    });
+    scene.injector.arm(put, Fault::LoseReply);
+    let result = scene.step(Step::CreateSecret, &token).await;
+    (scene, result)
+}
+
+#[tokio::test]
+async fn p1_a_key_whose_put_was_not_heard_of_is_kept_for_it_may_be_published_by_now() {
+    for kind in [LISTED, UNLISTED] {
+        // The two repeats are throttled; the read that follows finds the key.
+        let (scene, result) = unheard_put(kind, 2).await;
+        assert_eq!(result.expect("stored").result, StepResult::Done, "{kind}");
+        assert!(scene.works(&Stage::Pending), "{kind}");
+        // The read is throttled too: nobody can say, and the key is not retired.
+        let (scene, result) = unheard_put(kind, 3).await;
+        result.expect_err("nobody can say");
+        assert!(scene.works(&Stage::Pending), "{kind}");
+        scene.injector.disarm();
+        let token = scene.version(&Stage::Pending).expect("a version");
+        scene.rotate(&token).await.expect("the redelivery goes on");
+        assert_eq!(scene.server.live(), 2, "{kind}");
+    }
+}
