@@ -155,13 +155,16 @@ async fn p4_a_key_whose_mint_was_not_heard_of_is_found_and_retired() {
 #[tokio::test]
 async fn p5_a_put_that_was_not_heard_of_is_repeated() {
     for kind in FakeKind::ALL {
-        let put = position(&calls(Step::CreateSecret, kind).await, "put");
-        let (scene, token) = before(Step::CreateSecret, kind).await;
-        scene.injector.arm(put, Fault::LoseReply);
-        let _ = scene.step(Step::CreateSecret, &token).await;
-        scene.injector.disarm();
-        scene.rotate(&token).await.expect("delivered again");
-        assert!(scene.works(&Stage::Current) && scene.works(&Stage::Previous));
+        for fault in [Fault::LoseReply, Fault::RefuseOnce] {
+            let put = position(&calls(Step::CreateSecret, kind).await, "put");
+            let (scene, token) = before(Step::CreateSecret, kind).await;
+            scene.injector.arm(put, fault);
+            let repeated = scene.step(Step::CreateSecret, &token).await;
+            repeated.unwrap_or_else(|error| panic!("{kind}, {fault:?}: {error}"));
+            scene.injector.disarm();
+            scene.rotate(&token).await.expect("it goes on");
+            assert!(scene.works(&Stage::Current) && scene.works(&Stage::Previous));
+        }
     }
 }
 
