@@ -211,7 +211,9 @@ impl RotationFailure {
     #[must_use]
     pub fn is_transient(&self) -> bool {
         match self {
-            Self::Provider(error) => error.kind == ErrorKind::Transient,
+            Self::Provider(error) | Self::PossibleStray { error, .. } => {
+                error.kind == ErrorKind::Transient
+            }
             Self::Store(error) => matches!(error, StoreError::Transient { .. }),
             Self::Overlap { .. } => true,
             _ => false,
@@ -373,6 +375,12 @@ mod tests {
             ),
             (
                 stray(ErrorKind::Transient),
+                "PossibleStray",
+                Some("whether it runs"),
+                true,
+            ),
+            (
+                stray(ErrorKind::Denied),
                 "PossibleStray",
                 Some("whether it runs"),
                 false,

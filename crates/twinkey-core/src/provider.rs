@@ -118,7 +118,9 @@ pub trait Choose<S>: Send + Sync {
     fn choose(&self, current: &S, random: &mut Random) -> Result<S, DocumentError>;
 
     /// Makes the server accept `pending`. Repeatable: the same pending, the same end state.
-    /// Fenced at the server: [`crate::ErrorKind::Conflict`] if a later rotation has passed.
+    /// Fenced at the server where a key replaces another in its place: [`crate::ErrorKind::Conflict`] if a
+    /// later rotation has passed. One that stands beside the others needs no fence if the server lists
+    /// its keys: the next rotation ends it.
     /// Takes `last_look` right before the change, under the server's lock if it has one.
     /// Returns the key that it replaced in its place, if this delivery did that.
     async fn apply(

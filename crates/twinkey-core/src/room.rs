@@ -24,18 +24,18 @@ pub(crate) async fn make_for_new<P: Provider>(
         .await?;
     let verdict = provider.verify(parsed).await?;
     if let Listing::FixedSlots = listing {
-        accept_current(provider, pass, parsed, &verdict).await?;
+        accept_current(&listing, parsed, &verdict)?;
         return pending_slot(pass, seen, Some(&current.id)).await;
     }
     let keys = LabelledKeys::read(provider, pass, seen, current, parsed).await?;
     let keep = keys.keep(&verdict).await?;
-    let Some(labels) = last_look(pass, seen, Position::Empty).await? else {
+    let Some(labels) = look_again(pass, seen, Position::Empty).await? else {
         return Ok(None);
     };
     let known = keys.retire_all_but(keep.as_ref(), None).await?;
     for stray in strays(&listing, &known) {
         // It may be the key of another delivery of this step, which has stored it by now.
-        if last_look(pass, &labels, Position::Empty).await?.is_none() {
+        if look_again(pass, &labels, Position::Empty).await?.is_none() {
             return Ok(None);
         }
         keys.retire_stray(stray).await?;
@@ -55,13 +55,13 @@ pub(crate) async fn make_for_chosen<P: Provider>(
     let listing = provider.list(old, &pass.store.address(pass.secret)).await?;
     let verdict = provider.verify(old).await?;
     if let Listing::FixedSlots = listing {
-        accept_current(provider, pass, old, &verdict).await?;
+        accept_current(&listing, old, &verdict)?;
         return Ok(true);
     }
     let seen = pass.store.describe(pass.secret).await?;
     let keys = LabelledKeys::read(provider, pass, &seen, current, old).await?;
     let keep = keys.keep(&verdict).await?;
-    if last_look(pass, &seen, Position::Stored).await?.is_none() {
+    if look_again(pass, &seen, Position::Stored).await?.is_none() {
         return Ok(false);
     }
     let known = keys.retire_all_but(keep.as_ref(), new.key_id()).await?;
@@ -74,7 +74,7 @@ pub(crate) async fn make_for_chosen<P: Provider>(
 /// The last look before keys are retired: what a person does to the labels while the server is asked
 /// must be seen. (P1) It comes after the server's list: whatever is listed, and unlabelled now, was
 /// there before, so a late invocation cannot kill a newer key. `None`: another delivery is further.
-async fn last_look(
+async fn look_again(
     pass: &Pass<'_>,
     seen: &Description,
     expected: Position,
@@ -295,7 +295,7 @@ async fn pending_slot(
     match give_slot(pass, seen, keep).await {
         // Another delivery of this step may have been quicker: what it did is what we want. One that
         // was frozen while rotations passed must not move the labels of later keys.
-        Err(StoreError::Conflict { .. }) => match last_look(pass, seen, Position::Empty).await? {
+        Err(StoreError::Conflict { .. }) => match look_again(pass, seen, Position::Empty).await? {
             Some(labels) => Ok(Some(give_slot(pass, &labels, keep).await?.other())),
             None => Ok(None),
         },

@@ -3,12 +3,14 @@
 use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
 
+use crate::guard::Position;
 use crate::last_look::StoreLook;
 use crate::room::{make_for_chosen, make_for_new};
 use crate::{
-    Choose, Credential, Description, DocumentError, Fence, Issue, KeyId, KeyLabel, Listing, Origin,
-    Pass, Provider, ProviderError, Random, RetiredKey, Retiring, RotationFailure, SecretValue,
-    Selector, Slot, Stage, StepReport, StepResult, StoreError, Verdict, Version, VersionStamp,
+    Choose, Credential, Description, DocumentError, ErrorKind, Fence, Issue, KeyId, KeyLabel,
+    Listing, Origin, Pass, Provider, ProviderError, Random, RetiredKey, Retiring, RotationFailure,
+    SecretValue, Selector, Slot, Stage, StepReport, StepResult, StoreError, Verdict, Version,
+    VersionStamp,
 };
 
 /// A provider whose document type has been erased. Implemented once, for every [`Provider`].
@@ -157,11 +159,11 @@ impl<P: Provider> Rotator for P {
         current: Version,
     ) -> Result<StepReport, RotationFailure> {
         let parsed = parse::<P>("current", &current)?;
-        let ready = self
-            .ready(&parsed, &pass.store.address(pass.secret))
-            .await?;
+        let address = pass.store.address(pass.secret);
+        let ready = self.ready(&parsed, &address).await?;
+        let listing = self.list(&ready, &address).await?;
         let verdict = self.verify(&ready).await?;
-        accept_current(self, pass, &ready, &verdict).await?;
+        accept_current(&listing, &ready, &verdict)?;
         Ok(StepReport {
             result: StepResult::OnlyChecked,
             key: ready.key_id(),
@@ -225,24 +227,19 @@ fn stamp(version: &Version) -> VersionStamp {
 
 /// Where the only free place may hold the last key that works, a refused current key stops
 /// the rotation before anything is changed.
-pub(crate) async fn accept_current<P: Provider>(
-    provider: &P,
-    pass: &Pass<'_>,
-    current: &P::Secret,
+pub(crate) fn accept_current<S: Credential>(
+    listing: &Listing,
+    current: &S,
     verdict: &Verdict,
 ) -> Result<(), RotationFailure> {
-    let Verdict::Refused { reason } = verdict else {
-        return Ok(());
-    };
-    match provider
-        .list(current, &pass.store.address(pass.secret))
-        .await?
-    {
-        Listing::FixedSlots => Err(RotationFailure::CurrentRefused {
-            key: current.key_id(),
-            reason: reason.clone(),
-        }),
-        Listing::Keys(_) | Listing::CannotList { .. } => Ok(()),
+    match (listing, verdict) {
+        (Listing::FixedSlots, Verdict::Refused { reason }) => {
+            Err(RotationFailure::CurrentRefused {
+                key: current.key_id(),
+                reason: reason.clone(),
+            })
+        }
+        _ => Ok(()),
     }
 }
 
@@ -280,7 +277,11 @@ async fn mint_and_store<P: Provider>(
     };
     let minted = match issue.mint(current, &label).await {
         Ok(minted) => minted,
-        Err(error) => return Err(lost(provider, pass, current, error).await),
+        Err(error) if error.kind == ErrorKind::Transient => {
+            return Err(lost(provider, pass, current, error).await);
+        }
+        // An answer: nothing was made.
+        Err(error) => return Err(error.into()),
     };
     let value = minted.render();
     let Err(error) = put(pass, slot, &value).await else {
@@ -378,6 +379,12 @@ async fn bury<P: Provider>(
     pending: &P::Secret,
     reason: String,
 ) -> Result<RotationFailure, RotationFailure> {
+    // The last look: what a person has published meanwhile is no longer ours to end. (P1)
+    if pass.position().await? != Position::Stored {
+        return Err(RotationFailure::OutOfOrder(
+            "the new key was published during this step".into(),
+        ));
+    }
     let how = provider.retire(Retiring::Secret(pending)).await?;
     if let Some(key) = pending.key_id() {
         pass.note_retired(RetiredKey {

@@ -104,6 +104,12 @@ impl Case {
         !self.is_keyless() && self.health == Health::Healthy
     }
 
+    /// Whether a rotation can pass: a refused password stops it before anything is touched.
+    #[must_use]
+    pub fn can_rotate(self) -> bool {
+        self.kind != FakeKind::Password || self.health != Health::Broken
+    }
+
     /// The scene of this case, with no rotation in flight.
     #[must_use]
     pub fn scene(self) -> Scene {
@@ -129,7 +135,8 @@ pub(crate) struct CrashCase {
     case: Case,
     scene: Scene,
     token: VersionId,
-    stale: VersionId,
+    /// Every other token that the store knows: published ones, one without a label, an abandoned one.
+    stale: Vec<VersionId>,
     allowance: Allowance,
     /// Time has passed: what was a pair may have died by itself.
     expired: bool,
@@ -139,7 +146,14 @@ impl CrashCase {
     pub(crate) fn begin(case: Case, injector: Injector) -> Self {
         let mut scene = case.scene();
         scene.injector = injector;
-        let stale = scene.version(&Stage::Current).expect("a version");
+        let abandoned = scene.begin();
+        scene.store.remove_pending(&scene.secret);
+        let versions = scene.store.versions(&scene.secret).into_iter();
+        let known = versions.map(|version| version.id);
+        let stale = known
+            .filter(|id| *id != abandoned)
+            .chain([abandoned.clone()])
+            .collect();
         let token = scene.begin();
         let allowance = Allowance::default();
         scene.judge_every_call(allowance);
@@ -165,14 +179,15 @@ impl CrashWorld for CrashCase {
     }
 
     async fn deliver_stale(&mut self, step: Step) {
-        self.scene.injector.disarm();
         let before = self.scene.picture();
-        let _ = self.scene.step(step, &self.stale).await;
-        assert_eq!(
-            before,
-            self.scene.picture(),
-            "P5: a late {step} of an older rotation changed something"
-        );
+        for stale in &self.stale {
+            let _ = self.scene.step(step, stale).await;
+            assert_eq!(
+                before,
+                self.scene.picture(),
+                "P5: a late {step} of another rotation, {stale}, changed something"
+            );
+        }
         self.scene.injector.disarm();
     }
 

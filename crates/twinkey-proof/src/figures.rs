@@ -7,7 +7,7 @@ use twinkey_core::Step;
 use twinkey_testkit::{CrashPoint, Ending, FakeKind, Fault, Matrix, Outcome, Restart};
 
 use crate::{
-    Act, Beside, ByHand, Case, Frozen, Graph, Health, Meanwhile, act_at_every_point, crash_points,
+    Act, Case, Frozen, Graph, Health, Meanwhile, Tally, act_at_every_point, crash_points,
     deliveries_at_once, frozen_at_every_call, pairs_of_crash_points, reachable,
     step_beside_its_rotation, with_a_person,
 };
@@ -74,7 +74,7 @@ pub struct Figures {
     /// The crash matrix, by case.
     pub crash: BTreeMap<String, Crash>,
     /// One act at every point, by act.
-    pub by_hand: BTreeMap<String, ByHand>,
+    pub by_hand: BTreeMap<String, Tally>,
     /// One frozen invocation, by what happens meanwhile.
     pub frozen: BTreeMap<String, Frozen>,
     /// What was gone through within bounds.
@@ -88,11 +88,11 @@ pub struct Bounded {
     /// Pairs of faults, by case.
     pub pairs: BTreeMap<String, usize>,
     /// Orders of two simultaneous deliveries.
-    pub at_once: usize,
+    pub at_once: Tally,
     /// One more delivery beside its whole rotation, by step.
-    pub beside: BTreeMap<String, Beside>,
+    pub beside: BTreeMap<String, Tally>,
     /// Orders of two simultaneous deliveries and a person.
-    pub with_a_person: usize,
+    pub with_a_person: Tally,
     /// All states that can be reached.
     pub reach: Graph,
 }
@@ -125,10 +125,6 @@ pub fn cases(kind: FakeKind) -> impl Iterator<Item = Case> {
     Case::all()
         .into_iter()
         .filter(move |case| case.kind == kind)
-}
-
-fn healthy(kind: FakeKind) -> impl Iterator<Item = Case> {
-    cases(kind).filter(|case| case.health == Health::Healthy)
 }
 
 /// Every crash point of every case.
@@ -234,24 +230,24 @@ fn steps_at_once() -> Vec<[Step; 2]> {
 
 /// Every order of two simultaneous deliveries within the bounds.
 #[must_use]
-pub fn at_once(kind: FakeKind, bounds: &Bounds) -> usize {
-    let of_case = |case| -> usize {
-        let orders = |steps| deliveries_at_once(case, steps, bounds.switches);
-        steps_at_once().into_iter().map(orders).sum()
-    };
-    healthy(kind).map(of_case).sum()
+pub fn at_once(kind: FakeKind, bounds: &Bounds) -> Tally {
+    let mut sum = Tally::default();
+    for case in cases(kind) {
+        for steps in steps_at_once() {
+            sum.add(&deliveries_at_once(case, steps, bounds.switches));
+        }
+    }
+    sum
 }
 
 /// Every order of a whole rotation and one more delivery of one of its steps; not of finishSecret, which the
 /// service delivers only after testSecret has passed, and that is the engine's to rely on.
 #[must_use]
-pub fn beside_a_rotation(kind: FakeKind) -> BTreeMap<String, Beside> {
+pub fn beside_a_rotation(kind: FakeKind) -> BTreeMap<String, Tally> {
     let of_step = |step: Step| {
-        let mut sum = Beside::default();
-        for case in healthy(kind) {
-            let one = step_beside_its_rotation(case, step, SWITCHES_BESIDE);
-            sum.orders += one.orders;
-            sum.overtaken += one.overtaken;
+        let mut sum = Tally::default();
+        for case in cases(kind) {
+            sum.add(&step_beside_its_rotation(case, step, SWITCHES_BESIDE));
         }
         (step.to_string(), sum)
     };
@@ -263,22 +259,23 @@ pub fn beside_a_rotation(kind: FakeKind) -> BTreeMap<String, Beside> {
 
 /// Every order of two simultaneous deliveries and a person within the bounds.
 #[must_use]
-pub fn a_person_between(kind: FakeKind, bounds: &Bounds) -> usize {
-    let mut orders = 0;
-    for case in healthy(kind) {
+pub fn a_person_between(kind: FakeKind, bounds: &Bounds) -> Tally {
+    let mut sum = Tally::default();
+    for case in cases(kind) {
         for act in Act::ALL.into_iter().filter(|act| act.applies_to(kind)) {
             for steps in steps_at_once() {
-                orders += with_a_person(case, steps, act, bounds.switches_with_a_person);
+                let switches = bounds.switches_with_a_person;
+                sum.add(&with_a_person(case, steps, act, switches));
             }
         }
     }
-    orders
+    sum
 }
 
 /// Every act at every point of every rotation.
 #[must_use]
-pub fn by_hand(kind: FakeKind) -> BTreeMap<String, ByHand> {
-    let mut all: BTreeMap<String, ByHand> = BTreeMap::new();
+pub fn by_hand(kind: FakeKind) -> BTreeMap<String, Tally> {
+    let mut all: BTreeMap<String, Tally> = BTreeMap::new();
     for act in Act::ALL.into_iter().filter(|act| act.applies_to(kind)) {
         for case in cases(kind) {
             let sum = all.entry(act.to_string()).or_default();
@@ -293,7 +290,7 @@ pub fn by_hand(kind: FakeKind) -> BTreeMap<String, ByHand> {
 pub fn frozen(kind: FakeKind) -> BTreeMap<String, Frozen> {
     let mut all: BTreeMap<String, Frozen> = BTreeMap::new();
     for meanwhile in Meanwhile::ALL {
-        for case in healthy(kind) {
+        for case in cases(kind).filter(|case| case.can_rotate()) {
             let sum = all.entry(meanwhile.to_string()).or_default();
             sum.add(frozen_at_every_call(case, meanwhile));
         }

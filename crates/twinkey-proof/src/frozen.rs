@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
-use twinkey_testkit::{Allowance, Scene};
+use twinkey_testkit::{Allowance, FakeKind, Scene, ToldOnPanic};
 
-use crate::settle::{Settled, settle};
-use crate::{Case, ToldOnPanic, now};
+use crate::settle::settle;
+use crate::{Case, now};
 
 /// What happens while an invocation is frozen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,6 +21,20 @@ pub enum Meanwhile {
 impl Meanwhile {
     /// Everything there is.
     pub const ALL: [Self; 2] = [Self::TwoRotations, Self::EndedAndTwoRotations];
+}
+
+impl Meanwhile {
+    /// The calls right before which an invocation may freeze and be noticed. ("Frozen, then late" in
+    /// docs/PROOF.md)
+    fn declared(self, kind: FakeKind) -> &'static [&'static str] {
+        match (self, kind) {
+            (Self::TwoRotations, FakeKind::KeyPair) => &["change"],
+            (Self::TwoRotations, _) => &[],
+            (Self::EndedAndTwoRotations, FakeKind::Password) => &["put"],
+            (Self::EndedAndTwoRotations, FakeKind::KeyPair) => &["retire", "put", "change"],
+            (Self::EndedAndTwoRotations, FakeKind::Token { .. }) => &["retire", "mint", "put"],
+        }
+    }
 }
 
 impl fmt::Display for Meanwhile {
@@ -58,6 +72,8 @@ pub fn frozen_at_every_call(case: Case, meanwhile: Meanwhile) -> Frozen {
         let context = format!("{case}, frozen at call {number} ({name}), {meanwhile}");
         let _told = ToldOnPanic(&context);
         if !frozen_at(case, meanwhile, number) {
+            let declared = meanwhile.declared(case.kind);
+            assert!(declared.contains(name), "the late invocation was noticed");
             noticed.insert((*name).to_owned());
         }
     }
@@ -97,20 +113,19 @@ fn frozen_at(case: Case, meanwhile: Meanwhile, call: usize) -> bool {
         now(scene.rotate(&token)).expect("a later rotation");
     }
     let before = scene.labels();
+    // Of a rotation that was ended, a late put takes the labels off a key that may not be listed.
+    let ended = meanwhile == Meanwhile::EndedAndTwoRotations;
+    let strays = usize::from(ended && !case.kind.is_listed());
     scene.judge_every_call(Allowance {
-        third_keys: 1,
+        strays,
+        third_keys: 1 - strays,
         ..Allowance::default()
     });
     scene.injector.thaw();
     let _ = now(frozen);
     let untouched = scene.labels() == before && has_pair(&scene);
-    // What was minted late, and is forgotten by the labels that were taken off it, dies by itself.
-    assert!(
-        untouched || meanwhile != Meanwhile::TwoRotations,
-        "a late invocation was noticed"
-    );
-    let strays = usize::from(!untouched && !case.kind.is_listed());
-    assert_eq!(settle(&scene, strays), Settled::ByItself);
+    let settled = settle(&scene, strays);
+    settled.assert_by_itself(case);
     untouched
 }
 

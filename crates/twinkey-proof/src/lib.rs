@@ -16,13 +16,14 @@ mod reach;
 mod sabotage;
 mod settle;
 mod simultaneous;
+mod tally;
 
 use std::future::Future;
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
 pub use act::Act;
-pub use by_hand::{ByHand, act_at_every_point};
+pub use by_hand::act_at_every_point;
 pub use case::{Case, Health};
 pub use crash::{crash_points, pairs_of_crash_points};
 pub use frozen::{Frozen, Meanwhile, frozen_at_every_call};
@@ -30,26 +31,20 @@ pub use ledger::{Ledger, page_path, sources};
 pub use page::page;
 pub use reach::{Graph, reachable};
 pub use settle::{Settled, settle};
-pub use simultaneous::{Beside, deliveries_at_once, step_beside_its_rotation, with_a_person};
+pub use simultaneous::{deliveries_at_once, step_beside_its_rotation, with_a_person};
+pub use tally::Tally;
+
+/// More than any work over fakes takes.
+const POLLS: usize = 100_000;
 
 /// Runs a future over fakes: they never wait, so it is ready as soon as it is polled often enough.
 pub fn now<T>(work: impl Future<Output = T>) -> T {
     let mut work = pin!(work);
     let mut context = Context::from_waker(Waker::noop());
-    loop {
+    for _ in 0..POLLS {
         if let Poll::Ready(result) = work.as_mut().poll(&mut context) {
             return result;
         }
     }
-}
-
-/// Says where a promise was found broken.
-struct ToldOnPanic<'a>(&'a dyn std::fmt::Display);
-
-impl Drop for ToldOnPanic<'_> {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            eprintln!("at {}", self.0);
-        }
-    }
+    panic!("it waits for something that does not come")
 }

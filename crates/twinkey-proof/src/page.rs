@@ -56,7 +56,7 @@ fn grouped(number: usize) -> String {
 
 fn totals(ledger: &Ledger) -> String {
     let crash = |figures: &Figures| figures.crash.values().map(|crash| crash.points).sum();
-    let by_hand = |figures: &Figures| figures.by_hand.values().map(|it| it.points).sum();
+    let by_hand = |figures: &Figures| figures.by_hand.values().map(|it| it.runs).sum();
     let frozen = |figures: &Figures| figures.frozen.values().map(|it| it.calls).sum();
     let pairs = |bounded: &Bounded| bounded.pairs.values().sum();
     let rows = [
@@ -72,13 +72,13 @@ fn totals(ledger: &Ledger) -> String {
         ),
         (
             "orders of two deliveries at once",
-            sum(ledger, |it| it.bounded.at_once),
-            deep_sum(ledger, |it| it.at_once),
+            sum(ledger, |it| it.bounded.at_once.runs),
+            deep_sum(ledger, |it| it.at_once.runs),
         ),
         (
             "orders of two deliveries and a person, or time",
-            sum(ledger, |it| it.bounded.with_a_person),
-            deep_sum(ledger, |it| it.with_a_person),
+            sum(ledger, |it| it.bounded.with_a_person.runs),
+            deep_sum(ledger, |it| it.with_a_person.runs),
         ),
         (
             "points at which a person, or time, steps in",
@@ -143,7 +143,8 @@ fn fault_name(fault: Fault) -> String {
         Fault::StopBefore => "dies before",
         Fault::StopAfter => "dies after",
         Fault::LoseReply => "reply lost",
-        Fault::RefuseOnce => "refused once",
+        Fault::FailOnce => "fails once",
+        Fault::Deny => "denied",
         Fault::SlowBeyondDeadline => "lands late",
     }
     .into()
@@ -201,10 +202,10 @@ fn at_once(ledger: &Ledger) -> String {
     for (kind, figures) in &ledger.everyday {
         let deep = &ledger.deep[kind];
         let counts = [
-            figures.bounded.at_once,
-            figures.bounded.with_a_person,
-            deep.at_once,
-            deep.with_a_person,
+            figures.bounded.at_once.runs,
+            figures.bounded.with_a_person.runs,
+            deep.at_once.runs,
+            deep.with_a_person.runs,
         ];
         let counts: Vec<String> = counts.into_iter().map(grouped).collect();
         let _ = writeln!(table, "| {kind} | {} |", counts.join(" | "));
@@ -217,7 +218,7 @@ fn beside(ledger: &Ledger) -> String {
         String::from("| kind | late step | orders | overtaken |\n| --- | --- | ---: | ---: |\n");
     for (kind, figures) in &ledger.everyday {
         for (step, it) in &figures.bounded.beside {
-            let (orders, overtaken) = (grouped(it.orders), it.overtaken);
+            let (orders, overtaken) = (grouped(it.runs), it.overtaken);
             let _ = writeln!(table, "| {kind} | {step} | {orders} | {overtaken} |");
         }
     }
@@ -234,7 +235,7 @@ fn by_hand(ledger: &Ledger) -> String {
             let _ = writeln!(
                 table,
                 "| {kind} | {act} | {} | {settled} | {} |",
-                result.points, result.overtaken
+                result.runs, result.overtaken
             );
         }
     }

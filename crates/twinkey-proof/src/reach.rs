@@ -11,10 +11,13 @@ use std::fmt::Write;
 
 use serde::{Deserialize, Serialize};
 use twinkey_core::{Credential, Stage, Step, Store, VersionId};
-use twinkey_testkit::{Allowance, FakeKind, FakeSecret, Fault, Scene};
+use twinkey_testkit::{
+    Allowance, CrashPoint, FakeKind, FakeSecret, Fault, Restart, Scene, ToldOnPanic,
+};
 
+use crate::figures::loses_a_key;
 use crate::settle::settle;
-use crate::{Act, ToldOnPanic, now};
+use crate::{Act, now};
 
 /// What was found.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,17 +26,20 @@ pub struct Graph {
     pub states: usize,
     /// How many transitions between them were tried.
     pub transitions: usize,
+    /// How many steps of other rotations than the one in flight were tried, and changed nothing.
+    pub late_steps: usize,
     /// From how many states it takes whom to get to a pair at rest.
     pub settled: BTreeMap<String, usize>,
 }
 
 /// The faults of one delivery. A call that outlasts its caller is two: a process that stops, and an
 /// effect that comes later; the crash matrix has it.
-const FAULTS: [Fault; 4] = [
+const FAULTS: [Fault; 5] = [
     Fault::StopBefore,
     Fault::StopAfter,
     Fault::LoseReply,
-    Fault::RefuseOnce,
+    Fault::FailOnce,
+    Fault::Deny,
 ];
 
 /// One state, with the scene that shows it.
@@ -69,6 +75,7 @@ pub fn reachable(kind: FakeKind, acts: &[Act]) -> Graph {
             .settled
             .entry(settle(&state.scene.fork(), 0).to_string())
             .or_default() += 1;
+        graph.late_steps += state.late_steps_change_nothing();
         for next in state.successors(acts) {
             graph.transitions += 1;
             if seen.insert(next.name()) {
@@ -140,32 +147,72 @@ impl State {
         fault: Fault,
     ) -> Self {
         let mut passed = self.passed;
-        let state = self.follow(0, |scene| {
+        let mut struck = None;
+        let scene = self.happens(|scene| {
             scene.injector.arm(number, fault);
             let result = now(scene.injector.run(scene.step(step, token)));
             if matches!(result, Some(Ok(_))) {
                 passed = passed.max(index + 1);
             }
+            struck = scene.injector.calls().get(number).copied();
         });
-        Self { passed, ..state }
+        let call = struck.expect("the call is reached again");
+        let point = CrashPoint {
+            number,
+            call,
+            step,
+            fault,
+            restart: Restart::SameStep,
+        };
+        if loses_a_key(scene.provider.kind(), &point) {
+            // It has been declared, nobody can see it, and it dies by itself.
+            for stray in scene.judge().strays() {
+                scene.server.forget(&stray);
+            }
+        }
+        self.judged(scene, passed)
     }
 
-    /// A copy to which something has happened, judged on the way.
+    /// A copy to which something has happened without a fault.
     fn follow(&self, passed: usize, happens: impl FnOnce(&Scene)) -> Self {
+        self.judged(self.happens(happens), passed)
+    }
+
+    /// A scene to which something has happened, judged on the way.
+    fn happens(&self, happens: impl FnOnce(&Scene)) -> Scene {
         let scene = self.scene.fork();
         scene.judge_every_call(self.allowance);
         happens(&scene);
         scene.injector.disarm();
-        // A key that nobody can see influences nothing: it has been declared, and dies by itself.
-        for stray in scene.judge().strays() {
-            scene.server.forget(&stray);
-        }
+        scene
+    }
+
+    fn judged(&self, scene: Scene, passed: usize) -> Self {
         scene.judge().judge(&self.allowance);
         Self {
             scene,
             passed,
             ..*self
         }
+    }
+
+    /// Every step of every other rotation that the store knows.
+    fn late_steps_change_nothing(&self) -> usize {
+        let in_flight = self.in_flight();
+        let scene = self.scene.fork();
+        let before = scene.picture();
+        let mut tried = 0;
+        for version in scene.store.versions(&scene.secret) {
+            if Some(&version.id) == in_flight.as_ref() {
+                continue;
+            }
+            for step in Step::ALL {
+                let _ = now(scene.step(step, &version.id));
+                assert_eq!(before, scene.picture(), "P5: a late {step} of {version:?}");
+                tried += 1;
+            }
+        }
+        tried
     }
 
     fn in_flight(&self) -> Option<VersionId> {
@@ -200,7 +247,7 @@ impl State {
                 None => writeln!(name, "no value"),
             };
         }
-        let unknown = self.scene.server.live_values();
+        let unknown = self.scene.judge().live();
         let unknown = unknown.iter().filter(|value| !keys.contains(value)).count();
         let described = now(self.scene.store.describe(&self.scene.secret));
         let on = described.expect("a secret").rotation_enabled;
@@ -226,9 +273,11 @@ impl State {
         let expired = secret
             .expires_at
             .is_some_and(|expiry| expiry <= self.scene.now());
-        let live = self.scene.server.accepts(value);
+        let server = &self.scene.server;
+        let live = server.accepts(value);
+        let by_hand = server.values_made_by_hand().contains(value);
         format!(
-            "{} key {number} live={live} expired={expired}",
+            "{} key {number} live={live} expired={expired} by hand={by_hand}",
             secret.account
         )
     }

@@ -5,82 +5,110 @@ use std::fmt;
 use twinkey_core::{Stage, VersionId};
 use twinkey_testkit::{Allowance, FakeKind, Scene};
 
-use crate::now;
+use crate::{Case, now};
 
-/// Who it took to get to a pair at rest.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Settled {
-    /// The rotation in flight, delivered again, and at most two more.
-    ByItself,
-    /// A person, since every rotation was refused for this reason.
-    ByPerson(&'static str),
+/// What it took to get to a pair at rest.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settled {
+    /// For which reasons rotations were refused on the way, each once.
+    pub refused: Vec<&'static str>,
+    /// Whether a person had to put a document, since every rotation was refused.
+    pub by_person: bool,
 }
 
 impl Settled {
+    /// Panics if anything but the next rotations was needed.
+    pub fn assert_unaided(&self) {
+        assert!(self.refused.is_empty() && !self.by_person, "{self}");
+    }
+
+    /// Panics if a person was needed, but where the current password is refused to begin with.
+    pub fn assert_by_itself(&self, case: Case) {
+        assert!(!self.by_person || !case.can_rotate(), "{self}");
+    }
+
     /// Panics if a person was needed where the list in docs/PROOF.md does not say so.
-    pub fn assert_is_listed(self, scene: &Scene) {
-        let kind = scene.provider.kind();
-        let listed = match self {
-            Self::ByItself | Self::ByPerson("InvalidDocument") => true,
-            Self::ByPerson(reason) => reason == "CurrentRefused" && kind == FakeKind::Password,
+    fn assert_is_listed(&self, kind: FakeKind) {
+        let listed = |reason: &&str| match *reason {
+            "InvalidDocument" => true,
+            "CurrentRefused" => kind == FakeKind::Password,
+            _ => false,
         };
-        assert!(listed, "{kind}: only {self}");
+        let last = self.refused.last();
+        assert!(
+            !self.by_person || last.is_some_and(listed),
+            "{kind}: {self}"
+        );
     }
 }
 
 impl fmt::Display for Settled {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::ByItself => f.write_str("by itself"),
-            Self::ByPerson(reason) => write!(f, "by a person ({reason})"),
+        let refused = self.refused.join(", ");
+        match (self.by_person, self.refused.is_empty()) {
+            (true, _) => write!(f, "by a person ({refused})"),
+            (false, false) => write!(f, "by itself after {refused}"),
+            (false, true) => f.write_str("by itself"),
         }
     }
 }
 
 /// No schedule waits for more rotations than these until the pair is complete.
-const ROTATIONS: usize = 3;
+const ROTATIONS: usize = 4;
 
 /// Delivers what is in flight, then rotates, without any further fault, until two keys are live and
 /// both are labelled; where every rotation is refused, a person puts a document that works.
 /// Panics if even that does not help. `strays` are declared ones, not counted.
 pub fn settle(scene: &Scene, strays: usize) -> Settled {
     scene.injector.disarm();
-    scene.judge_every_call(Allowance {
-        strays,
-        third_keys: 1,
-        ..Allowance::default()
-    });
     let unreadable = scene.document(&Stage::Current).is_none();
-    let Err(reason) = run_on(scene, strays) else {
-        return Settled::ByItself;
-    };
+    let (refused, well) = run_on(scene, strays);
+    if well {
+        let by_person = false;
+        return Settled { refused, by_person };
+    }
     assert!(
-        unreadable || reason != "InvalidDocument",
+        unreadable || refused.last() != Some(&"InvalidDocument"),
         "a document that can be read was refused for ever"
     );
     let working = scene.working_document();
     let working = working.unwrap_or_else(|| scene.make_by_hand("TEST-mended"));
     scene.put_by_hand(&working);
-    if let Err(reason) = run_on(scene, strays) {
-        panic!(
-            "not even a person can mend it: {reason}\n{}",
-            scene.picture()
-        );
-    }
-    let settled = Settled::ByPerson(reason);
-    settled.assert_is_listed(scene);
+    let (still, well) = run_on(scene, strays);
+    assert!(
+        well,
+        "not even a person can mend it: {still:?}\n{}",
+        scene.picture()
+    );
+    let settled = Settled {
+        refused,
+        by_person: true,
+    };
+    settled.assert_is_listed(scene.provider.kind());
     settled
 }
 
-fn run_on(scene: &Scene, strays: usize) -> Result<(), &'static str> {
-    let mut reason = "the pair does not come about";
-    for _ in 0..=ROTATIONS {
-        reason = rotate_once(scene).err().unwrap_or(reason);
+/// For which reasons rotations were refused, and whether the pair came about all the same.
+fn run_on(scene: &Scene, strays: usize) -> (Vec<&'static str>, bool) {
+    // What is live beyond two was so before, and declared; nothing is added to it.
+    let surplus = scene.judge().live().len().saturating_sub(2 + strays);
+    scene.judge_every_call(Allowance {
+        strays,
+        third_keys: surplus,
+        ..Allowance::default()
+    });
+    let mut refused: Vec<&'static str> = Vec::new();
+    for _ in 0..ROTATIONS {
+        if let Err(reason) = rotate_once(scene)
+            && !refused.contains(&reason)
+        {
+            refused.push(reason);
+        }
         if is_well(scene, strays) {
-            return Ok(());
+            return (refused, true);
         }
     }
-    Err(reason)
+    (refused, false)
 }
 
 /// As the service does: the rotation in flight if there is one, else a new one.

@@ -1,25 +1,26 @@
 //! Every interleaving of two invocations at once, and of a person between them.
 
-use std::cell::Cell;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::cell::RefCell;
 
-use serde::{Deserialize, Serialize};
 use twinkey_core::{Step, VersionId};
-use twinkey_testkit::{Allowance, FakeKind, Invocation, Scene, explore};
+use twinkey_testkit::{Allowance, FakeKind, Invocation, Scene, ToldOnPanic, explore};
 
-use crate::by_hand::is_overtaken;
-use crate::settle::{Settled, settle};
-use crate::{Act, Case, ToldOnPanic, now};
+use crate::by_hand::hand;
+use crate::settle::settle;
+use crate::tally::{Declared, Overtaken, watch};
+use crate::{Act, Case, Tally, now};
 
 struct Begun {
     scene: Scene,
     token: VersionId,
+    overtaken: Overtaken,
 }
 
 /// Every order of the outside calls of two simultaneous deliveries, with at most `switches` switches
-/// away from an invocation that could have gone on. Returns how many orders there were.
-pub fn deliveries_at_once(case: Case, steps: [Step; 2], switches: usize) -> usize {
+/// away from an invocation that could have gone on.
+#[must_use]
+pub fn deliveries_at_once(case: Case, steps: [Step; 2], switches: usize) -> Tally {
+    let tally = RefCell::new(Tally::default());
     explore(
         switches,
         || begun(case, steps, None),
@@ -27,98 +28,70 @@ pub fn deliveries_at_once(case: Case, steps: [Step; 2], switches: usize) -> usiz
         |begun, order| {
             let context = format!("{case}, {} beside {}, {order:?}", steps[0], steps[1]);
             let _told = ToldOnPanic(&context);
-            assert_eq!(settle(&begun.scene, 0), Settled::ByItself);
+            let settled = settle(&begun.scene, 0);
+            settled.assert_by_itself(case);
+            tally.borrow_mut().note(&settled, &begun.overtaken);
         },
-    )
-}
-
-/// What came of one late delivery beside a whole rotation.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Beside {
-    /// How many orders there were.
-    pub orders: usize,
-    /// In how many the late one took the other's new key for a stray, and it was published meanwhile.
-    pub overtaken: usize,
+    );
+    tally.into_inner()
 }
 
 /// Every order of a whole rotation and one more delivery of one of its steps, within the bound.
-pub fn step_beside_its_rotation(case: Case, step: Step, switches: usize) -> Beside {
-    let overtaken = Cell::new(0);
-    // Nothing tells a key that another delivery has just minted from one that was lost. (decision 9)
-    let mistakable = case.kind == FakeKind::Token { listable: true } && step == Step::CreateSecret;
-    let orders = explore(
+#[must_use]
+pub fn step_beside_its_rotation(case: Case, step: Step, switches: usize) -> Tally {
+    let tally = RefCell::new(Tally::default());
+    explore(
         switches,
-        || {
-            let flag = Arc::new(AtomicBool::new(false));
-            let begun = begun(case, [Step::CreateSecret; 2], None);
-            watch(&begun.scene, mistakable.then(|| flag.clone()));
-            (begun, flag)
-        },
-        |(begun, _)| {
+        || begin_beside(case, step),
+        |begun| {
             let whole: Invocation<'_> = Box::pin(async move {
                 let _ = begun.scene.rotate(&begun.token).await;
             });
             vec![whole, delivery(begun, step)]
         },
-        |(begun, flag), order| {
+        |begun, order| {
             let context = format!("{case}, {step} beside its rotation, {order:?}");
             let _told = ToldOnPanic(&context);
-            overtaken.set(overtaken.get() + usize::from(flag.load(Ordering::Relaxed)));
-            assert_eq!(settle(&begun.scene, 0), Settled::ByItself);
+            let settled = settle(&begun.scene, 0);
+            settled.assert_by_itself(case);
+            tally.borrow_mut().note(&settled, &begun.overtaken);
         },
     );
-    Beside {
-        orders,
-        overtaken: overtaken.get(),
-    }
+    tally.into_inner()
 }
 
-/// Judges every call; a broken P1 is noted, if there is where to, and fails the run otherwise.
-fn watch(scene: &Scene, flag: Option<Arc<AtomicBool>>) {
-    let allowance = Allowance {
-        third_keys: usize::from(scene.provider.kind().expires()),
-        ..Allowance::default()
-    };
-    let judge = scene.judge();
-    scene
-        .injector
-        .judge_every_call(move || match (judge.verdict(&allowance), &flag) {
-            (Err(broken), Some(flag)) if broken.promise == "P1" => {
-                flag.store(true, Ordering::Relaxed);
-                judge.excuse_current();
-            }
-            (verdict, _) => verdict.unwrap_or_else(|broken| panic!("{broken}")),
-        });
-}
-
-/// The same with a person, or time, stepping in between any two calls.
-pub fn with_a_person(case: Case, steps: [Step; 2], act: Act, switches: usize) -> usize {
+/// The same as [`deliveries_at_once`] with a person, or time, stepping in between any two calls.
+#[must_use]
+pub fn with_a_person(case: Case, steps: [Step; 2], act: Act, switches: usize) -> Tally {
+    let tally = RefCell::new(Tally::default());
     explore(
         switches,
         || begun(case, steps, Some(act)),
         |begun| {
             let mut all: Vec<Invocation<'_>> = steps.map(|step| delivery(begun, step)).into();
-            all.push(Box::pin(async move {
-                begun.scene.injector.turn().await;
-                act.perform(&begun.scene);
-            }));
+            all.push(hand(&begun.scene, act, &begun.overtaken));
             all
         },
         |begun, order| {
             let context = format!("{case}, {} beside {}, {act}, {order:?}", steps[0], steps[1]);
             let _told = ToldOnPanic(&context);
-            settle(&begun.scene, 0);
+            let settled = settle(&begun.scene, 0);
+            tally.borrow_mut().note(&settled, &begun.overtaken);
         },
-    )
+    );
+    tally.into_inner()
 }
 
-/// A rotation in flight, every step before the two delivered.
+/// A rotation in flight, every step before the two delivered, as far as they pass.
 fn begun(case: Case, steps: [Step; 2], act: Option<Act>) -> Begun {
     let scene = case.scene();
     let token = scene.begin();
     let first = steps[0].min(steps[1]);
     for step in Step::ALL.into_iter().filter(|step| *step < first) {
-        now(scene.step(step, &token)).expect("passed");
+        if now(scene.step(step, &token)).is_err() {
+            assert!(!case.can_rotate(), "{case}: {step} is refused");
+            break;
+        }
     }
     // P2's second exception: both may mint, until the one that comes too late has retired its own.
     let both_mint = steps == [Step::CreateSecret; 2] && case.kind.expires();
@@ -127,20 +100,37 @@ fn begun(case: Case, steps: [Step; 2], act: Option<Act>) -> Begun {
         third_keys: usize::from(both_mint) + usize::from(by_hand),
         ..Allowance::default()
     };
-    let judge = scene.judge();
-    scene
-        .injector
-        .judge_every_call(move || match judge.verdict(&allowance) {
-            // See `act_at_every_point`, which counts these.
-            Err(broken)
-                if broken.promise == "P1" && act.is_some_and(|act| is_overtaken(&judge, act)) =>
-            {
-                judge.excuse_current();
-            }
-            verdict => verdict.unwrap_or_else(|broken| panic!("{broken}")),
-        });
+    let declared = act.map_or(Declared::Nothing, Declared::ByActAmongOthers);
+    watched(scene, token, allowance, declared)
+}
+
+fn begin_beside(case: Case, step: Step) -> Begun {
+    let scene = case.scene();
+    let token = scene.begin();
+    let both_mint = step == Step::CreateSecret && case.kind.expires();
+    let allowance = Allowance {
+        third_keys: usize::from(both_mint),
+        ..Allowance::default()
+    };
+    // Nothing tells a key that another delivery has just minted from one that was lost. (decision 9)
+    let mistakable = case.kind == FakeKind::Token { listable: true } && both_mint;
+    let declared = if mistakable {
+        Declared::TakenForStray
+    } else {
+        Declared::Nothing
+    };
+    watched(scene, token, allowance, declared)
+}
+
+fn watched(scene: Scene, token: VersionId, allowance: Allowance, declared: Declared) -> Begun {
+    let overtaken = watch(&scene, allowance, declared);
+    scene.injector.disarm();
     scene.injector.yield_before_every_call();
-    Begun { scene, token }
+    Begun {
+        scene,
+        token,
+        overtaken,
+    }
 }
 
 fn delivery(begun: &Begun, step: Step) -> Invocation<'_> {

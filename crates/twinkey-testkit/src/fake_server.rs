@@ -19,6 +19,7 @@ pub struct FakeServer {
 struct State {
     keys: Vec<Key>,
     excused: BTreeSet<String>,
+    given_up: BTreeSet<String>,
     issued: u32,
     most_live: usize,
     marks: BTreeMap<String, VersionStamp>,
@@ -92,6 +93,29 @@ impl FakeServer {
         self.lock().excused.insert(value.into());
     }
 
+    /// The live keys that were made by hand.
+    #[must_use]
+    pub fn values_made_by_hand(&self) -> Vec<String> {
+        let now = self.clock.now();
+        let state = self.lock();
+        let by_hand = state.live(now).filter(|key| key.owner.is_none());
+        by_hand.map(|key| key.value.clone()).collect()
+    }
+
+    /// Whether a person has forgotten this key of theirs.
+    #[must_use]
+    pub fn is_given_up(&self, value: &str) -> bool {
+        self.lock().given_up.contains(value)
+    }
+
+    /// Says that it is nobody's fault but a person's if no version holds this key any more; of a key
+    /// that was not made by hand it says nothing.
+    pub fn give_up(&self, value: &str) {
+        if self.values_made_by_hand().iter().any(|made| made == value) {
+            self.lock().given_up.insert(value.into());
+        }
+    }
+
     /// Forgets a key that lives on where nobody can see it.
     pub fn forget(&self, value: &str) {
         self.lock().keys.retain(|key| key.value != value);
@@ -142,6 +166,7 @@ impl FakeServer {
     pub(crate) fn place(&self, key: Key) {
         let now = self.clock.now();
         let mut state = self.lock();
+        state.excused.remove(&key.value);
         if !state.keys.iter().any(|other| other.value == key.value) {
             state.keys.push(key);
         }

@@ -9,8 +9,10 @@ pub enum Fault {
     StopAfter,
     /// The call takes effect and its reply is lost.
     LoseReply,
-    /// The call is refused once, without effect.
-    RefuseOnce,
+    /// The call fails once, as it may the next time it is tried, without effect.
+    FailOnce,
+    /// The call is denied, without effect: a right was taken away, and is given back afterwards.
+    Deny,
     /// The call outlasts the deadline: the process is killed first, and the call takes effect later,
     /// when [`crate::Injector::land`] says.
     SlowBeyondDeadline,
@@ -18,11 +20,12 @@ pub enum Fault {
 
 impl Fault {
     /// Every fault there is.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::StopBefore,
         Self::StopAfter,
         Self::LoseReply,
-        Self::RefuseOnce,
+        Self::FailOnce,
+        Self::Deny,
         Self::SlowBeyondDeadline,
     ];
 

@@ -4,9 +4,10 @@ use async_trait::async_trait;
 use twinkey_core::{
     Choose, DocumentError, ErrorKind, Fence, Issue, KeyLabel, LastLook, ListedKey, Listing, Origin,
     Provider, ProviderError, Random, Retired, RetiredKey, Retiring, SecretAddress, Verdict,
+    VersionStamp,
 };
 
-use crate::injector::Effect;
+use crate::injector::{Effect, Injected};
 use crate::{Injector, NothingChanged};
 
 /// A provider whose every call passes the injector.
@@ -44,18 +45,13 @@ where
         address: &SecretAddress,
     ) -> Result<P::Secret, ProviderError> {
         self.injector
-            .call(
-                "ready",
-                self.inner.ready(current, address),
-                None,
-                provider_lost,
-            )
+            .call("ready", self.inner.ready(current, address), None)
             .await
     }
 
     async fn verify(&self, secret: &P::Secret) -> Result<Verdict, ProviderError> {
         self.injector
-            .call("verify", self.inner.verify(secret), None, provider_lost)
+            .call("verify", self.inner.verify(secret), None)
             .await
     }
 
@@ -79,7 +75,7 @@ where
         };
         let work = self.inner.retire(key);
         self.injector
-            .call("retire", work, Some(Box::new(late)), provider_lost)
+            .call("retire", work, Some(Box::new(late)))
             .await
     }
 
@@ -89,12 +85,7 @@ where
         address: &SecretAddress,
     ) -> Result<Listing, ProviderError> {
         self.injector
-            .call(
-                "list",
-                self.inner.list(current, address),
-                None,
-                provider_lost,
-            )
+            .call("list", self.inner.list(current, address), None)
             .await
     }
 }
@@ -132,10 +123,29 @@ where
                 }
             })
         };
-        let work = choose.apply(pending, fence, last_look);
+        let last_look = Moment {
+            last_look,
+            injector: &self.injector,
+        };
+        let work = choose.apply(pending, fence, &last_look);
         self.injector
-            .call("apply", work, Some(Box::new(late)), provider_lost)
+            .call("apply", work, Some(Box::new(late)))
             .await
+    }
+}
+
+/// The moment between the last look and the change that it was for, as a call of its own: anything may
+/// happen in it.
+struct Moment<'a> {
+    last_look: &'a dyn LastLook,
+    injector: &'a Injector,
+}
+
+#[async_trait]
+impl LastLook for Moment<'_> {
+    async fn take(&self, replaced: Option<&VersionStamp>) -> Result<(), ProviderError> {
+        self.last_look.take(replaced).await?;
+        self.injector.call("change", async { Ok(()) }, None).await
     }
 }
 
@@ -162,17 +172,25 @@ where
             })
         };
         let work = issue.mint(current, label);
-        self.injector
-            .call("mint", work, Some(Box::new(late)), provider_lost)
-            .await
+        self.injector.call("mint", work, Some(Box::new(late))).await
     }
 }
 
-fn provider_lost() -> ProviderError {
+impl Injected for ProviderError {
+    fn no_answer() -> Self {
+        injected(ErrorKind::Transient, "no answer (injected)")
+    }
+
+    fn denied() -> Self {
+        injected(ErrorKind::Denied, "no right (injected)")
+    }
+}
+
+fn injected(kind: ErrorKind, message: &str) -> ProviderError {
     ProviderError {
-        kind: ErrorKind::Transient,
+        kind,
         code: "Injected",
-        message: "no answer (injected)".into(),
+        message: message.into(),
         hint: None,
         retry_after: None,
     }

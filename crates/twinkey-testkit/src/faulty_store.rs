@@ -7,7 +7,7 @@ use twinkey_core::{
 };
 
 use crate::Injector;
-use crate::injector::Effect;
+use crate::injector::{Effect, Injected};
 
 /// A store whose every call passes the injector.
 #[derive(Clone, Debug)]
@@ -31,13 +31,13 @@ impl<S: Store + Clone + 'static> Store for FaultyStore<S> {
 
     async fn describe(&self, secret: &SecretId) -> Result<Description, StoreError> {
         self.injector
-            .call("describe", self.inner.describe(secret), None, store_lost)
+            .call("describe", self.inner.describe(secret), None)
             .await
     }
 
     async fn read(&self, secret: &SecretId, at: &Selector) -> Result<Version, StoreError> {
         self.injector
-            .call("read", self.inner.read(secret, at), None, store_lost)
+            .call("read", self.inner.read(secret, at), None)
             .await
     }
 
@@ -56,9 +56,7 @@ impl<S: Store + Clone + 'static> Store for FaultyStore<S> {
             })
         };
         let work = self.inner.put(secret, version, value, stages);
-        self.injector
-            .call("put", work, Some(Box::new(late)), store_lost)
-            .await
+        self.injector.call("put", work, Some(Box::new(late))).await
     }
 
     async fn move_stage(
@@ -79,14 +77,23 @@ impl<S: Store + Clone + 'static> Store for FaultyStore<S> {
         };
         let work = self.inner.move_stage(secret, stage, from, to);
         self.injector
-            .call("move_stage", work, Some(Box::new(late)), store_lost)
+            .call("move_stage", work, Some(Box::new(late)))
             .await
     }
 }
 
-fn store_lost() -> StoreError {
-    StoreError::Transient {
-        doing: "an outside call".into(),
-        reason: "no answer (injected)".into(),
+impl Injected for StoreError {
+    fn no_answer() -> Self {
+        Self::Transient {
+            doing: "an outside call".into(),
+            reason: "no answer (injected)".into(),
+        }
+    }
+
+    fn denied() -> Self {
+        Self::Denied {
+            action: "an outside call".into(),
+            reason: "no right (injected)".into(),
+        }
     }
 }

@@ -16,6 +16,14 @@ pub(crate) type Effect = Pin<Box<dyn Future<Output = ()> + Send>>;
 /// Makes the effect of a call, from copies of its arguments.
 pub(crate) type LateCall<'a> = Option<Box<dyn FnOnce() -> Effect + Send + 'a>>;
 
+/// An error that the injector can make up.
+pub(crate) trait Injected {
+    /// Nothing came back: whether the call took effect is unknown.
+    fn no_answer() -> Self;
+    /// Our rights do not allow it: nothing has changed.
+    fn denied() -> Self;
+}
+
 /// Counts outside calls and lets one of them fail. Clones are the same injector.
 #[derive(Clone, Default)]
 pub struct Injector(Arc<Shared>);
@@ -34,7 +42,7 @@ struct State {
     late: Vec<Effect>,
     land_before: Option<usize>,
     armed: Option<(usize, Fault)>,
-    refused: Option<&'static str>,
+    failing: Option<&'static str>,
     freeze: Option<usize>,
     yielding: bool,
     judge: Option<Arc<dyn Fn() + Send + Sync>>,
@@ -61,7 +69,7 @@ impl Injector {
         let mut state = self.lock();
         state.calls.clear();
         state.armed = None;
-        state.refused = None;
+        state.failing = None;
         state.land_before = None;
     }
 
@@ -82,9 +90,9 @@ impl Injector {
         state.land_before = Some(call);
     }
 
-    /// Refuses every call of this name until disarmed.
-    pub fn refuse_every(&self, name: &'static str) {
-        self.lock().refused = Some(name);
+    /// Lets every call of this name fail until disarmed.
+    pub fn fail_every(&self, name: &'static str) {
+        self.lock().failing = Some(name);
     }
 
     /// Freezes the `call`th outside call from now on before it takes effect, until thawed. Only
@@ -147,12 +155,11 @@ impl Injector {
 
     /// Passes one outside call. `late` makes its effect after the caller is gone; none if the call
     /// changes nothing.
-    pub(crate) async fn call<T, E>(
+    pub(crate) async fn call<T, E: Injected>(
         &self,
         name: &'static str,
         work: impl Future<Output = Result<T, E>>,
         late: LateCall<'_>,
-        lost: impl FnOnce() -> E,
     ) -> Result<T, E> {
         self.turn().await;
         let number = self.count(Call {
@@ -170,8 +177,9 @@ impl Injector {
         }
         match self.fault(number) {
             None => self.effect(work).await,
-            Some(Fault::RefuseOnce) => Err(lost()),
-            Some(Fault::LoseReply) => self.effect(work).await.and_then(|_| Err(lost())),
+            Some(Fault::FailOnce) => Err(E::no_answer()),
+            Some(Fault::Deny) => Err(E::denied()),
+            Some(Fault::LoseReply) => self.effect(work).await.and_then(|_| Err(E::no_answer())),
             Some(Fault::StopBefore) => self.stop().await,
             Some(Fault::StopAfter) => {
                 let _ = self.effect(work).await;
@@ -213,13 +221,13 @@ impl Injector {
 
     fn fault(&self, number: usize) -> Option<Fault> {
         let state = self.lock();
-        if state.refused.is_some_and(|name| {
+        if state.failing.is_some_and(|name| {
             state
                 .calls
                 .get(number)
                 .is_some_and(|call| call.name == name)
         }) {
-            return Some(Fault::RefuseOnce);
+            return Some(Fault::FailOnce);
         }
         state
             .armed

@@ -3,8 +3,10 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use chrono::{DateTime, Utc};
-use twinkey_core::{Clock, Credential, SecretId, SecretValue, Stage};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use twinkey_core::{Clock, Credential, SecretId, SecretValue, Stage, Trigger};
 
 use crate::{FakeClock, FakeKind, FakeSecret, FakeSecretsManager, FakeServer};
 
@@ -13,7 +15,7 @@ use crate::{FakeClock, FakeKind, FakeSecret, FakeSecretsManager, FakeServer};
 pub struct Allowance {
     /// Declared strays: minted, lost before they were stored, and not to be listed. (P2)
     pub strays: usize,
-    /// Keys that an invocation has minted and not stored yet, beyond two: P2's second exception.
+    /// Keys beyond two that may live for a while, known or in the hands of a running createSecret. (P2)
     pub third_keys: usize,
     /// Whether a pair must be live whenever no rotation is in flight. (P3)
     pub pair_at_rest: bool,
@@ -47,6 +49,8 @@ pub struct Judge {
     pub(crate) store: FakeSecretsManager,
     pub(crate) server: FakeServer,
     pub(crate) clock: FakeClock,
+    /// How many createSecret are running.
+    pub(crate) creating: Arc<AtomicUsize>,
 }
 
 impl Judge {
@@ -59,26 +63,21 @@ impl Judge {
 
     /// Which promise does not hold, in a sentence.
     pub fn verdict(&self, allowance: &Allowance) -> Result<(), Broken> {
-        let now = self.clock.now();
         let labelled = self.labelled();
-        let live = self.server.live_values();
-        let untracked = self.untracked(&labelled).len();
-        let current = self.current();
-        if let Some(current) = &current
-            && !self.works_or_died_by_itself(current, now)
-        {
-            return broken("P1", "the key under AWSCURRENT is refused");
-        }
+        let live = self.live();
+        let unknown = self.unknown(&labelled).len();
+        self.current_works()?;
         if live.len() > 2 + allowance.strays + allowance.third_keys {
             return broken("P2", format!("{} keys are live", live.len()));
         }
-        // One more may be in the hands of the invocation that has just minted it.
-        if untracked > allowance.strays + allowance.third_keys + 1 {
-            let instead = format!("nothing knows of {untracked} live keys");
+        // Each running createSecret may have one in its hands that it has just minted.
+        let in_hands = self.creating.load(Ordering::Relaxed);
+        if unknown > allowance.strays + in_hands {
+            let instead = format!("nothing knows of {unknown} live keys");
             return broken("P4", instead);
         }
         if allowance.pair_at_rest && self.at_rest() {
-            self.pair(&live, untracked)?;
+            self.pair(&live, unknown)?;
         }
         Ok(())
     }
@@ -90,11 +89,19 @@ impl Judge {
         }
     }
 
-    /// The live keys that twinkey made, that no version with a label holds, and that the server does
-    /// not list. (P4)
+    /// The live keys that no version with a label holds, that the server does not list as ours, and that
+    /// no person has given up. (P4)
     #[must_use]
     pub fn strays(&self) -> Vec<String> {
-        self.untracked(&self.labelled())
+        self.unknown(&self.labelled())
+    }
+
+    /// The live keys but those that a person has made and given up.
+    #[must_use]
+    pub fn live(&self) -> Vec<String> {
+        let mut live = self.server.live_values();
+        live.retain(|value| !self.server.is_given_up(value));
+        live
     }
 
     /// Whose keys are judged.
@@ -113,9 +120,9 @@ impl Judge {
         pending.is_none_or(|version| version.stages.contains(&Stage::Current))
     }
 
-    fn pair(&self, live: &[String], untracked: usize) -> Result<(), Broken> {
-        if live.len() - untracked != 2 {
-            let known = live.len() - untracked;
+    fn pair(&self, live: &[String], unknown: usize) -> Result<(), Broken> {
+        if live.len() - unknown != 2 {
+            let known = live.len() - unknown;
             return broken("P3", format!("{known} known keys are live at rest"));
         }
         for stage in [Stage::Current, Stage::Previous] {
@@ -128,12 +135,29 @@ impl Judge {
         Ok(())
     }
 
-    fn works_or_died_by_itself(&self, secret: &FakeSecret, now: DateTime<Utc>) -> bool {
-        secret.value.as_ref().is_none_or(|value| {
-            self.server.accepts(value)
-                || self.server.is_excused(value)
-                || secret.expires_at.is_some_and(|expiry| expiry <= now)
-        })
+    /// P1: and what a rotation has published is a document with a key.
+    fn current_works(&self) -> Result<(), Broken> {
+        let secret = self.current();
+        let value = secret.as_ref().and_then(|secret| secret.value.as_ref());
+        let Some(value) = value else {
+            if self.rotation_published() {
+                return broken("P1", "a rotation has published a document without a key");
+            }
+            return Ok(());
+        };
+        let expires_at = secret.as_ref().and_then(|secret| secret.expires_at);
+        let died_by_itself = expires_at.is_some_and(|expiry| expiry <= self.clock.now());
+        if self.server.accepts(value) || self.server.is_excused(value) || died_by_itself {
+            return Ok(());
+        }
+        broken("P1", "the key under AWSCURRENT is refused")
+    }
+
+    /// Whether AWSCURRENT is on a version that a rotation has made, and not a person's hand.
+    fn rotation_published(&self) -> bool {
+        let versions = self.store.versions(&self.secret).into_iter();
+        let mut current = versions.filter(|version| version.stages.contains(&Stage::Current));
+        current.any(|version| version.id.trigger() != Trigger::SecretsManager)
     }
 
     fn current(&self) -> Option<FakeSecret> {
@@ -152,12 +176,19 @@ impl Judge {
             .collect()
     }
 
-    fn untracked(&self, labelled: &BTreeSet<String>) -> Vec<String> {
-        if self.kind.is_listed() {
-            return Vec::new();
+    fn unknown(&self, labelled: &BTreeSet<String>) -> Vec<String> {
+        let unlabelled = |value: &String| !labelled.contains(value);
+        let mut unknown = Vec::new();
+        if !self.kind.is_listed() {
+            unknown.extend(self.server.made_values().into_iter().filter(unlabelled));
         }
-        let made = self.server.made_values().into_iter();
-        made.filter(|value| !labelled.contains(value)).collect()
+        // Of a password the place is known, whatever is in it.
+        if self.kind != FakeKind::Password {
+            let by_hand = self.server.values_made_by_hand().into_iter();
+            let kept = by_hand.filter(|value| !self.server.is_given_up(value));
+            unknown.extend(kept.filter(unlabelled));
+        }
+        unknown
     }
 }
 

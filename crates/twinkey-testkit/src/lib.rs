@@ -18,6 +18,7 @@ mod matrix;
 mod provider_contract;
 mod scene;
 mod store_contract;
+mod told;
 
 pub use clock::FakeClock;
 pub use explore::{Invocation, explore};
@@ -33,3 +34,4 @@ pub use matrix::{CrashPoint, CrashWorld, Ending, Matrix, Outcome, Restart};
 pub use provider_contract::{NothingChanged, ProviderUnderTest, provider_contract};
 pub use scene::Scene;
 pub use store_contract::{StoreUnderTest, store_contract};
+pub use told::ToldOnPanic;

@@ -1,5 +1,6 @@
 //! One secret, one server, one engine, all in memory.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rand::SeedableRng;
@@ -29,6 +30,23 @@ pub struct Scene {
     /// The provider, without the injector.
     pub provider: FakeProvider,
     random: Arc<Mutex<StdRng>>,
+    creating: Arc<AtomicUsize>,
+}
+
+/// Counts as running until it is dropped: by its end, or by the end of its process.
+struct Running(Arc<AtomicUsize>);
+
+impl Running {
+    fn begin(count: &Arc<AtomicUsize>) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        Self(count.clone())
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 struct OneKind(FaultyProvider<FakeProvider>);
@@ -54,6 +72,7 @@ impl Scene {
             injector: Injector::default(),
             provider,
             random: Arc::new(Mutex::new(StdRng::seed_from_u64(7))),
+            creating: Arc::default(),
         };
         scene.put_by_hand(&scene.provider.first_document());
         scene.store.tag(&scene.secret, MIN_OVERLAP_TAG, "0s");
@@ -70,6 +89,10 @@ impl Scene {
         let id = VersionId::random(&mut *self.random());
         let value = SecretValue::new(text.into());
         self.store.put_by_hand(&self.secret, &id, &value);
+        // A key that a person made, and whose last label this put has taken, is that person's to end.
+        for forgotten in self.judge().strays() {
+            self.server.give_up(&forgotten);
+        }
     }
 
     /// A person makes a key at the server, in the place of the current one; its document.
@@ -126,6 +149,7 @@ impl Scene {
             token: token.clone(),
         };
         let mut random = StdRng::from_rng(&mut *self.random());
+        let _creating = (step == Step::CreateSecret).then(|| Running::begin(&self.creating));
         engine.step(&request, &mut random).await
     }
 
@@ -207,6 +231,7 @@ impl Scene {
             store: self.store.clone(),
             server: self.server.clone(),
             clock: self.clock.clone(),
+            creating: self.creating.clone(),
         }
     }
 
@@ -231,6 +256,7 @@ impl Scene {
             clock,
             injector: Injector::default(),
             random: Arc::new(Mutex::new(StdRng::from_rng(&mut *self.random()))),
+            creating: Arc::default(),
         }
     }
 

@@ -367,7 +367,7 @@ async fn p7_a_death_is_told_even_if_the_step_fails_later() {
     let scene = warm(FakeKind::Token { listable: false }).await;
     let doomed = scene.key(&Stage::Previous).expect("a key");
     let token = scene.begin();
-    scene.injector.refuse_every("mint");
+    scene.injector.fail_every("mint");
     let error = scene
         .step(Step::CreateSecret, &token)
         .await
@@ -528,7 +528,7 @@ async fn p4_a_rotation_abandoned_after_its_mint_leaves_nothing_behind() {
 async fn p2_a_key_that_could_not_be_stored_is_retired_before_we_return() {
     let scene = warm(FakeKind::Token { listable: false }).await;
     let token = scene.begin();
-    scene.injector.refuse_every("put");
+    scene.injector.fail_every("put");
     let error = scene
         .step(Step::CreateSecret, &token)
         .await

@@ -473,7 +473,7 @@ async fn where_current_is_refused_a_key_in_a_slot_is_kept_before_one_that_was_pu
 #[tokio::test]
 async fn a_store_that_does_not_answer_is_no_store_without_the_value() {
     let (scene, token) = before(Step::SetSecret, FakeKind::Password).await;
-    scene.injector.refuse_every("read");
+    scene.injector.fail_every("read");
     let error = scene
         .step(Step::SetSecret, &token)
         .await
@@ -504,7 +504,7 @@ async fn p9_a_refusal_that_finds_awspending_gone_already_is_still_one() {
 #[tokio::test]
 async fn p9_a_refusal_that_cannot_take_awspending_off_comes_again() {
     let (scene, token) = young().await;
-    scene.injector.refuse_every("move_stage");
+    scene.injector.fail_every("move_stage");
     let error = scene
         .step(Step::CreateSecret, &token)
         .await
@@ -607,10 +607,10 @@ async fn p4_a_key_that_can_be_neither_stored_nor_retired_is_told_with_its_deadli
     let older = scene.key(&Stage::Previous).expect("a key");
     scene.server.break_by_hand(&older);
     let (at_store, at_server) = (Injector::default(), Injector::default());
-    at_store.refuse_every("put");
+    at_store.fail_every("put");
     let store = FaultyStore::new(scene.store.clone(), at_store);
     // The older key is retired before the mint: only what comes after that is refused.
-    at_server.arm(5, Fault::RefuseOnce);
+    at_server.arm(5, Fault::FailOnce);
     let error = create_over(&store, &scene, at_server.clone())
         .await
         .expect_err("neither");
@@ -623,7 +623,7 @@ async fn p4_a_key_that_can_be_neither_stored_nor_retired_is_told_with_its_deadli
 async fn p5_a_put_whose_reply_is_lost_is_repeated() {
     for kind in FakeKind::ALL {
         let call = number("put", Step::CreateSecret, kind).await;
-        for fault in [Fault::LoseReply, Fault::RefuseOnce] {
+        for fault in [Fault::LoseReply, Fault::FailOnce] {
             let (scene, token) = before(Step::CreateSecret, kind).await;
             scene.injector.arm(call, fault);
             let report = scene

@@ -116,7 +116,7 @@ async fn p4_a_key_that_could_not_be_retired_is_not_forgotten() {
     // Nothing but its slot tells of the key of a rotation that was ended by hand.
     scene.store.remove_pending(&scene.secret);
     let token = scene.begin();
-    scene.injector.refuse_every("retire");
+    scene.injector.fail_every("retire");
     scene
         .step(Step::CreateSecret, &token)
         .await
@@ -155,7 +155,7 @@ async fn p4_a_key_whose_mint_was_not_heard_of_is_found_and_retired() {
 #[tokio::test]
 async fn p5_a_put_that_was_not_heard_of_is_repeated() {
     for kind in FakeKind::ALL {
-        for fault in [Fault::LoseReply, Fault::RefuseOnce] {
+        for fault in [Fault::LoseReply, Fault::FailOnce] {
             let put = position(&calls(Step::CreateSecret, kind).await, "put");
             let (scene, token) = before(Step::CreateSecret, kind).await;
             scene.injector.arm(put, fault);
@@ -212,7 +212,7 @@ async fn p11_what_is_not_ready_is_told_before_anything_is_retired_or_stored() {
     for kind in FakeKind::ALL {
         let (scene, token) = before(Step::CreateSecret, kind).await;
         let before = scene.picture();
-        scene.injector.refuse_every("ready");
+        scene.injector.fail_every("ready");
         scene
             .step(Step::CreateSecret, &token)
             .await

@@ -65,7 +65,7 @@ async fn a_request_that_joins_a_failure_fails_and_a_forced_one_goes_on() {
             while notes.all().is_empty() {
                 tokio::task::yield_now().await;
             }
-            world.injector.arm(0, Fault::RefuseOnce);
+            world.injector.arm(0, Fault::FailOnce);
             world.injector.thaw();
         };
         let failing = async {
@@ -116,7 +116,7 @@ async fn p9_a_forced_request_detaches_an_interrupted_rotation_that_made_nothing(
 async fn p9_a_forced_request_finishes_an_interrupted_rotation_that_has_a_value() {
     let world = World::empty(FakeKind::Password);
     world.put_first(&world.secret, "1h").await;
-    world.injector.refuse_every("apply");
+    world.injector.fail_every("apply");
     rotate(&world)
         .await
         .expect_err("the server does not answer");

@@ -14,7 +14,7 @@ use crate::world::{World, outcomes, rotate};
 async fn p5_a_rotation_that_failed_with_a_stored_value_goes_on_with_its_own_token() {
     let world = World::empty(FakeKind::Password);
     world.put_first(&world.secret, "1h").await;
-    world.injector.refuse_every("apply");
+    world.injector.fail_every("apply");
     let first = world.ask();
     let failed = world
         .service()
@@ -65,7 +65,7 @@ async fn p5_a_rotation_that_failed_with_a_stored_value_goes_on_with_its_own_toke
 #[tokio::test]
 async fn p5_what_was_resumed_does_not_serve_a_request_that_would_be_granted_another() {
     let world = World::new(FakeKind::Password).await;
-    world.injector.refuse_every("apply");
+    world.injector.fail_every("apply");
     rotate(&world)
         .await
         .expect_err("the server does not answer");

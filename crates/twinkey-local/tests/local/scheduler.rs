@@ -278,7 +278,7 @@ async fn a_damaged_secret_is_told_and_holds_up_no_other() {
 #[tokio::test(start_paused = true)]
 async fn p5_the_retry_of_a_failed_rotation_goes_on_with_its_token() {
     let world = scheduled(FakeKind::Password).await;
-    world.injector.refuse_every("apply");
+    world.injector.fail_every("apply");
     world.clock.advance(minutes(20));
     let mut scheduler = Running::start(&world);
     let (_, error, _) = scheduler.failed().await;
@@ -346,7 +346,7 @@ async fn failing_after_mint(world: &World, scheduler: &mut Running) -> VersionId
     {
         tokio::task::yield_now().await;
     }
-    world.injector.refuse_every("verify");
+    world.injector.fail_every("verify");
     let (_, error, _) = scheduler.failed().await;
     assert!(
         matches!(error, ServiceError::Step { pending: true, .. }),

@@ -109,7 +109,7 @@ async fn p11_a_document_that_no_kind_knows_begins_nothing() {
 #[tokio::test]
 async fn p11_a_rotation_that_failed_before_it_made_anything_is_over() {
     let world = World::new(FakeKind::Password).await;
-    world.injector.refuse_every("ready");
+    world.injector.fail_every("ready");
     let error = rotate(&world)
         .await
         .expect_err("the server does not answer");
