@@ -48,7 +48,8 @@ pub(crate) enum Declared {
     ByAct(Act),
     /// The same while other deliveries run: their calls may come in between.
     ByActAmongOthers(Act),
-    /// A key that another delivery has just minted is taken for a stray, and published meanwhile.
+    /// A key that another delivery has just minted is taken for a stray, and is published right before or
+    /// right after it dies.
     TakenForStray,
 }
 
@@ -78,7 +79,7 @@ impl Overtaken {
                 act.publishes_older_key() && at_the_change && since_the_act <= 1
             }
             Declared::ByActAmongOthers(act) => act.publishes_older_key() && at_the_change,
-            Declared::TakenForStray => last == Some("retire"),
+            Declared::TakenForStray => matches!(last, Some("retire" | "move_stage")),
         }
     }
 }
