@@ -25,6 +25,8 @@ pub enum Act {
     CancelRotateSecret,
     /// A person moves AWSCURRENT back to where AWSPREVIOUS is.
     MoveCurrentBack,
+    /// A person moves AWSCURRENT on to where AWSPENDING is, if there is a value.
+    PublishPending,
     /// Somebody breaks the current key at the server.
     BreakCurrent,
     /// Somebody breaks the previous key at the server.
@@ -35,7 +37,7 @@ pub enum Act {
 
 impl Act {
     /// Every act there is.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::PutCurrentAgain,
         Self::PutPreviousAgain,
         Self::PutNew,
@@ -43,6 +45,7 @@ impl Act {
         Self::RemovePending,
         Self::CancelRotateSecret,
         Self::MoveCurrentBack,
+        Self::PublishPending,
         Self::BreakCurrent,
         Self::BreakPrevious,
         Self::LetAllExpire,
@@ -59,10 +62,13 @@ impl Act {
         }
     }
 
-    /// Whether it publishes an older key, which a rotation may be about to retire.
+    /// Whether it publishes a key that a rotation may be about to retire.
     #[must_use]
-    pub fn publishes_older_key(self) -> bool {
-        matches!(self, Self::PutPreviousAgain | Self::MoveCurrentBack)
+    pub fn publishes_key_at_stake(self) -> bool {
+        matches!(
+            self,
+            Self::PutPreviousAgain | Self::MoveCurrentBack | Self::PublishPending
+        )
     }
 
     /// Does it. What a person publishes although it does not work is not the engine's to answer for.
@@ -79,7 +85,8 @@ impl Act {
             Self::CancelRotateSecret => {
                 let _ = scene.store.cancel_rotate_secret(&scene.secret);
             }
-            Self::MoveCurrentBack => move_current_back(scene),
+            Self::MoveCurrentBack => move_current(scene, &Stage::Previous),
+            Self::PublishPending => move_current(scene, &Stage::Pending),
             Self::BreakCurrent => break_key(scene, &Stage::Current),
             Self::BreakPrevious => break_key(scene, &Stage::Previous),
             Self::LetAllExpire => scene.clock.advance(past_every_expiry()),
@@ -104,6 +111,7 @@ impl fmt::Display for Act {
                 "CancelRotateSecret is called, and rotation turned on later"
             }
             Self::MoveCurrentBack => "AWSCURRENT is moved back",
+            Self::PublishPending => "AWSCURRENT is moved on to AWSPENDING",
             Self::BreakCurrent => "the current key is broken at the server",
             Self::BreakPrevious => "the previous key is broken at the server",
             Self::LetAllExpire => "every key that can expire does",
@@ -123,16 +131,15 @@ fn break_key(scene: &Scene, stage: &Stage) {
     }
 }
 
-fn move_current_back(scene: &Scene) {
-    let (from, to) = (
-        scene.version(&Stage::Current),
-        scene.version(&Stage::Previous),
-    );
-    if to.is_some() {
-        let stage = Stage::Current;
-        let moved = scene
-            .store
-            .move_stage(&scene.secret, &stage, from.as_ref(), to.as_ref());
-        now(moved).expect("moved");
+/// To where another label is, if there is a value.
+fn move_current(scene: &Scene, to: &Stage) {
+    if scene.store.value(&scene.secret, to).is_none() {
+        return;
     }
+    let stage = Stage::Current;
+    let (from, to) = (scene.version(&stage), scene.version(to));
+    let moved = scene
+        .store
+        .move_stage(&scene.secret, &stage, from.as_ref(), to.as_ref());
+    now(moved).expect("moved");
 }

@@ -7,7 +7,7 @@ use twinkey_core::Step;
 use twinkey_testkit::{CrashPoint, Ending, FakeKind, Fault, Matrix, Outcome, Restart};
 
 use crate::{
-    Act, Case, Frozen, Graph, Health, Meanwhile, Tally, act_at_every_point, crash_points,
+    Act, Case, Frozen, Graph, Health, Meanwhile, Progress, Tally, act_at_every_point, crash_points,
     deliveries_at_once, frozen_at_every_call, pairs_of_crash_points, reachable,
     step_beside_its_rotation, with_a_person,
 };
@@ -301,7 +301,7 @@ pub fn frozen(kind: FakeKind) -> BTreeMap<String, Frozen> {
 
 /// All of it, for one kind of key.
 #[must_use]
-pub fn figures(kind: FakeKind, bounds: &Bounds, progress: &dyn Fn(&str)) -> Figures {
+pub fn figures(kind: FakeKind, bounds: &Bounds, progress: &Progress) -> Figures {
     let told = |what: &str| progress(&format!("{kind}: {what}"));
     told("every crash point");
     let crash = crash(kind);
@@ -319,7 +319,7 @@ pub fn figures(kind: FakeKind, bounds: &Bounds, progress: &dyn Fn(&str)) -> Figu
 
 /// What depends on the bounds, for one kind of key.
 #[must_use]
-pub fn bounded(kind: FakeKind, bounds: &Bounds, progress: &dyn Fn(&str)) -> Bounded {
+pub fn bounded(kind: FakeKind, bounds: &Bounds, progress: &Progress) -> Bounded {
     let told = |what: &str| progress(&format!("{kind}: {what}"));
     told("pairs of crash points");
     let pairs = pairs(kind, bounds);

@@ -3,13 +3,16 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
-use std::{fs, io};
+use std::{fs, io, thread};
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use twinkey_testkit::FakeKind;
 
 use crate::figures::{Bounded, DEEP, EVERYDAY, Figures, bounded, figures};
+
+/// Tells how far a run has got, from any thread.
+pub type Progress = dyn Fn(&str) + Sync;
 
 /// What the last complete run has shown.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,15 +28,15 @@ pub struct Ledger {
 impl Ledger {
     /// Runs everything.
     #[must_use]
-    pub fn run(progress: &dyn Fn(&str)) -> Self {
-        let everyday =
-            FakeKind::ALL.map(|kind| (kind.to_string(), figures(kind, &EVERYDAY, progress)));
+    pub fn run(progress: &Progress) -> Self {
+        let sources = sources();
+        let everyday = of_each_kind(|kind| figures(kind, &EVERYDAY, progress));
         progress("and now further:");
-        let deep = FakeKind::ALL.map(|kind| (kind.to_string(), bounded(kind, &DEEP, progress)));
+        let deep = of_each_kind(|kind| bounded(kind, &DEEP, progress));
         Self {
-            sources: sources(),
-            everyday: everyday.into(),
-            deep: deep.into(),
+            sources,
+            everyday,
+            deep,
         }
     }
 
@@ -48,6 +51,17 @@ impl Ledger {
         let text = serde_json::to_string_pretty(self)?;
         fs::write(home().join("figures.json"), text + "\n")
     }
+}
+
+/// The kinds of key have nothing to do with each other: each has a thread.
+fn of_each_kind<T: Send>(run: impl Fn(FakeKind) -> T + Sync) -> BTreeMap<String, T> {
+    let run = &run;
+    thread::scope(|scope| {
+        let threads = FakeKind::ALL.map(|kind| (kind, scope.spawn(move || run(kind))));
+        let done = threads.map(|(kind, thread)| (kind.to_string(), thread.join()));
+        let results = done.map(|(kind, result)| (kind, result.expect("every promise holds")));
+        results.into()
+    })
 }
 
 pub(crate) fn home() -> PathBuf {

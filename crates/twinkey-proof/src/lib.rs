@@ -27,7 +27,7 @@ pub use by_hand::act_at_every_point;
 pub use case::{Case, Health};
 pub use crash::{crash_points, pairs_of_crash_points};
 pub use frozen::{Frozen, Meanwhile, frozen_at_every_call};
-pub use ledger::{Ledger, page_path, sources};
+pub use ledger::{Ledger, Progress, page_path, sources};
 pub use page::page;
 pub use reach::{Graph, reachable};
 pub use settle::{Settled, settle};

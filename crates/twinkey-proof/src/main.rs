@@ -27,7 +27,7 @@ fn main() -> ExitCode {
 
 fn prove() -> io::Result<()> {
     let start = Instant::now();
-    let progress = |what: &str| eprintln!("{:>5} s  {what}", start.elapsed().as_secs());
+    let progress = move |what: &str| eprintln!("{:>5} s  {what}", start.elapsed().as_secs());
     let ledger = Ledger::run(&progress);
     ledger.write()?;
     write_page(&ledger)?;

@@ -76,9 +76,9 @@ impl Overtaken {
         match declared {
             Declared::Nothing => false,
             Declared::ByAct(act) => {
-                act.publishes_older_key() && at_the_change && since_the_act <= 1
+                act.publishes_key_at_stake() && at_the_change && since_the_act <= 1
             }
-            Declared::ByActAmongOthers(act) => act.publishes_older_key() && at_the_change,
+            Declared::ByActAmongOthers(act) => act.publishes_key_at_stake() && at_the_change,
             Declared::TakenForStray => matches!(last, Some("retire" | "move_stage")),
         }
     }

@@ -1,5 +1,7 @@
 //! Safeguards of the engine, each with the one moment in which it counts.
 
+use std::pin::pin;
+
 use chrono::TimeDelta;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
@@ -181,6 +183,39 @@ async fn p7_a_pending_key_that_is_given_up_is_dead_even_if_our_clock_is_ahead() 
         let told = error.retired.iter().map(|key| key.key.as_str());
         assert_eq!(told.collect::<Vec<_>>(), [given_up], "{step}");
     }
+}
+
+#[tokio::test]
+async fn p1_a_key_that_a_person_publishes_is_not_given_up_any_more() {
+    let (scene, token) = before(Step::TestSecret, UNLISTED).await;
+    let ahead = scene.clock.fork();
+    ahead.advance(TimeDelta::minutes(61));
+    let store = FaultyStore::new(scene.store.clone(), scene.injector.clone());
+    let engine = Engine {
+        store: &store,
+        kinds: &OneKind(scene.provider.clone()),
+        clock: &ahead,
+    };
+    let request = StepRequest {
+        step: Step::TestSecret,
+        secret: scene.secret.clone(),
+        token: token.clone(),
+    };
+    // Both documents have been read; the last look comes next.
+    scene.injector.freeze_at(2);
+    let mut random = StdRng::seed_from_u64(1);
+    let mut step = pin!(engine.step(&request, &mut random));
+    assert!(scene.injector.until_frozen(step.as_mut()).await);
+    let current = scene.version(&Stage::Current);
+    let stage = Stage::Current;
+    let published = scene
+        .store
+        .move_stage(&scene.secret, &stage, current.as_ref(), Some(&token));
+    published.await.expect("published by hand");
+    scene.injector.thaw();
+    let error = step.await.expect_err("no longer pending");
+    assert_eq!(error.cause.error_type(), "OutOfOrder");
+    assert!(scene.works(&Stage::Current));
 }
 
 /// A step by another clock than the server's.
