@@ -6,7 +6,7 @@ use chrono::TimeDelta;
 use twinkey_core::{RotationError, Stage, Step, StepReport, VersionId};
 use twinkey_testkit::{Allowance, CrashPoint, CrashWorld, FakeKind, Fault, Injector, Scene};
 
-use crate::figures::loses_a_key;
+use crate::crash_table::loses_a_key;
 use crate::now;
 
 /// Longer than any key of the fakes lives.

@@ -4,12 +4,14 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use twinkey_core::Step;
-use twinkey_testkit::{CrashPoint, Ending, FakeKind, Fault, Matrix, Outcome, Restart};
+use twinkey_testkit::{FakeKind, Fault, Matrix, Restart};
+
+use crate::crash_table::{Crash, crash_of};
 
 use crate::{
-    Act, Case, Frozen, Graph, Health, Meanwhile, Progress, Tally, act_at_every_point, crash_points,
-    deliveries_at_once, frozen_at_every_call, pairs_of_crash_points, reachable,
-    step_beside_its_rotation, with_a_person,
+    Act, Case, Frozen, Graph, Meanwhile, Progress, Tally, act_at_every_point, deliveries_at_once,
+    frozen_at_every_call, pairs_of_crash_points, reachable, step_beside_its_rotation,
+    with_a_person,
 };
 
 /// How far a run goes where going through everything would take too long.
@@ -36,13 +38,14 @@ const FEW_ACTS: [Act; 4] = [
 ];
 
 /// Every act but making a key by hand, which brings a third one to live: P2 is judged strictly.
-const WITHOUT_NEW_KEYS: [Act; 9] = [
+const WITHOUT_NEW_KEYS: [Act; 10] = [
     Act::PutCurrentAgain,
     Act::PutPreviousAgain,
     Act::PutGarbage,
     Act::RemovePending,
     Act::CancelRotateSecret,
     Act::MoveCurrentBack,
+    Act::PublishPending,
     Act::BreakCurrent,
     Act::BreakPrevious,
     Act::LetAllExpire,
@@ -98,29 +101,6 @@ pub struct Bounded {
     pub reach: Graph,
 }
 
-/// The crash matrix of one case.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Crash {
-    /// How many points there are.
-    pub points: usize,
-    /// How often a rotation ended how.
-    pub endings: BTreeMap<String, usize>,
-    /// Call by call; only of the case that stands for a quiet life.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub rows: Vec<Row>,
-}
-
-/// One outside call of the crash matrix.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Row {
-    /// In which step it is made.
-    pub step: Step,
-    /// The method of store or provider.
-    pub call: String,
-    /// How the rotation ended, for every fault in the order of [`Fault::ALL`].
-    pub endings: Vec<String>,
-}
-
 /// The cases of one kind.
 pub fn cases(kind: FakeKind) -> impl Iterator<Item = Case> {
     Case::all()
@@ -133,81 +113,6 @@ pub fn cases(kind: FakeKind) -> impl Iterator<Item = Case> {
 pub fn crash(kind: FakeKind) -> BTreeMap<String, Crash> {
     let one = |case: Case| (case.to_string(), crash_of(case));
     cases(kind).map(one).collect()
-}
-
-fn crash_of(case: Case) -> Crash {
-    let outcomes = crash_points(case);
-    let mut crash = Crash {
-        points: outcomes.len(),
-        ..Crash::default()
-    };
-    for outcome in &outcomes {
-        *crash.endings.entry(ending(outcome)).or_default() += 1;
-    }
-    if case.rotations == 2 && case.health == Health::Healthy {
-        crash.rows = rows(case.kind, &outcomes);
-    }
-    crash
-}
-
-fn ending(outcome: &Outcome) -> String {
-    match outcome.ending {
-        Ending::Unnoticed => "unnoticed".into(),
-        Ending::Redelivered => "redelivered".into(),
-        Ending::NextRotation(reason) => format!("next rotation ({reason})"),
-    }
-}
-
-fn rows(kind: FakeKind, outcomes: &[Outcome]) -> Vec<Row> {
-    let mut rows: BTreeMap<usize, Row> = BTreeMap::new();
-    for number in outcomes.iter().map(|outcome| outcome.point.number) {
-        rows.entry(number)
-            .or_insert_with(|| row(kind, outcomes, number));
-    }
-    rows.into_values().collect()
-}
-
-fn row(kind: FakeKind, outcomes: &[Outcome], number: usize) -> Row {
-    let here = || outcomes.iter().filter(move |it| it.point.number == number);
-    let point = here().next().expect("a point").point;
-    let endings = Fault::ALL.into_iter().map(|fault| {
-        let same = here().filter(|it| it.point.fault == fault);
-        let soon = same.filter(|it| it.point.restart != Restart::AfterExpiry);
-        cell(kind, &soon.collect::<Vec<_>>())
-    });
-    Row {
-        step: point.step,
-        call: point.call.name.into(),
-        endings: endings.collect(),
-    }
-}
-
-/// All restarts of one fault at one call: as a rule they end alike.
-fn cell(kind: FakeKind, outcomes: &[&Outcome]) -> String {
-    let mut endings: Vec<String> = outcomes.iter().map(|outcome| ending(outcome)).collect();
-    endings.sort();
-    endings.dedup();
-    let strays = outcomes.iter().any(|it| loses_a_key(kind, &it.point));
-    let sign = if strays { ", stray" } else { "" };
-    if endings.is_empty() {
-        "–".into()
-    } else {
-        endings.join(" or ") + sign
-    }
-}
-
-/// Whether a fault can leave a live key that nobody knows, at a server that cannot list it. (P2)
-#[must_use]
-pub fn loses_a_key(kind: FakeKind, point: &CrashPoint) -> bool {
-    let lost = match point.call.name {
-        "mint" => matches!(
-            point.fault,
-            Fault::StopAfter | Fault::LoseReply | Fault::SlowBeyondDeadline
-        ),
-        "put" => matches!(point.fault, Fault::StopBefore | Fault::SlowBeyondDeadline),
-        _ => false,
-    };
-    lost && !kind.is_listed()
 }
 
 /// Every pair of faults within the bounds.

@@ -75,7 +75,14 @@ pub fn page_path() -> PathBuf {
 }
 
 /// What shows the figures, and does not make them.
-const SHOWING: [&str; 5] = ["ledger.rs", "main.rs", "page.md", "page.rs", "sabotage.rs"];
+const SHOWING: [&str; 6] = [
+    "ledger.rs",
+    "main.rs",
+    "page.md",
+    "page.rs",
+    "sabotage.rs",
+    "tables.rs",
+];
 
 /// A fingerprint of everything that the figures depend on: the engine, the fakes and the proof.
 #[must_use]

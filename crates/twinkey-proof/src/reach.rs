@@ -15,7 +15,7 @@ use twinkey_testkit::{
     Allowance, CrashPoint, FakeKind, FakeSecret, Fault, Restart, Scene, ToldOnPanic,
 };
 
-use crate::figures::loses_a_key;
+use crate::crash_table::loses_a_key;
 use crate::settle::settle;
 use crate::{Act, now};
 

@@ -9,7 +9,8 @@ use crate::run;
 /// Each mutant may take this many seconds; nextest ends a single test that hangs much earlier.
 const TIMEOUT: &str = "1800";
 const EXCUSES: &str = ".cargo/mutants-excused.txt";
-const SUMMARY: &str = "target/mutants-summary.json";
+/// What docs/PROOF.md shows.
+const SUMMARY: &str = "crates/twinkey-proof/mutants.json";
 const PROOF: &str = "target/mutants-proof";
 const TOOLS: &str = "target/tools";
 
@@ -31,6 +32,7 @@ pub(crate) fn mutants(options: &[&str]) -> Result<(), String> {
     let summary = outcomes.summary(&verdict);
     std::fs::write(SUMMARY, &summary).map_err(|error| format!("{SUMMARY}: {error}"))?;
     eprint!("{summary}");
+    eprintln!("docs/PROOF.md quotes this: cargo xtask prove --page");
     verdict.no_survivor().and(verdict.no_idle_excuse())
 }
 
