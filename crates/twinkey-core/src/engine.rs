@@ -4,7 +4,7 @@ use std::sync::{Mutex, PoisonError};
 
 use chrono::TimeDelta;
 
-use crate::guard::{Position, position};
+use crate::guard::{Position, position, whereabouts};
 use crate::{
     Clock, DocumentError, Policy, Random, RetiredKey, RotationError, RotationFailure, Rotator,
     SecretId, SecretValue, Selector, Stage, Step, StepReport, StepRequest, Store, StoreError,
@@ -52,23 +52,14 @@ impl Engine<'_> {
         request: &StepRequest,
         random: &mut Random,
     ) -> Result<StepReport, RotationError> {
-        let pass = Pass {
-            store: self.store,
-            clock: self.clock,
-            secret: &request.secret,
-            token: &request.token,
-            retired: Mutex::default(),
-        };
+        let pass = Pass::new(self, &request.secret, &request.token);
         let result = match request.step {
             Step::CreateSecret => self.create_secret(&pass, random).await,
             Step::SetSecret => self.set_secret(&pass).await,
             Step::TestSecret => self.test_secret(&pass).await,
             Step::FinishSecret => pass.finish_secret().await,
         };
-        let retired = pass
-            .retired
-            .into_inner()
-            .unwrap_or_else(PoisonError::into_inner);
+        let retired = pass.into_retired();
         match result {
             Ok(report) => Ok(StepReport { retired, ..report }),
             Err(cause) => Err(RotationError {
@@ -79,6 +70,40 @@ impl Engine<'_> {
                 retired,
             }),
         }
+    }
+
+    /// Ends a rotation that is half done: the key that its pending version holds is made dead, then
+    /// AWSPENDING comes off, in that order. Repeatable; a rotation that has ended already is left as it
+    /// is. Works where rotation is turned off, too.
+    ///
+    /// Returns the keys that are dead now. [`RotationFailure::OutOfOrder`] if AWSCURRENT is on it: then
+    /// it has passed.
+    pub async fn abandon(
+        &self,
+        secret: &SecretId,
+        token: &VersionId,
+    ) -> Result<Vec<RetiredKey>, RotationFailure> {
+        let pass = Pass::new(self, secret, token);
+        let description = pass.store.describe(secret).await?;
+        if !description.carries(token, &Stage::Pending)
+            && !description.carries(token, &Stage::Current)
+        {
+            return Ok(Vec::new());
+        }
+        match whereabouts(&description, token)? {
+            Position::Published => return Err(published()),
+            Position::Empty => {}
+            Position::Stored => {
+                let at = Selector::Version(token.clone());
+                let pending = pass.store.read(secret, &at).await?;
+                let current = pass.read(Stage::Current).await?;
+                self.open(&current)?
+                    .abandon(&pass, current, pending)
+                    .await?;
+            }
+        }
+        pass.detach_pending().await?;
+        Ok(pass.into_retired())
     }
 
     async fn create_secret(
@@ -141,6 +166,28 @@ impl Engine<'_> {
                 whose: "current",
                 error,
             })
+    }
+}
+
+/// AWSCURRENT is on the version that was to be ended.
+pub(crate) fn published() -> RotationFailure {
+    RotationFailure::OutOfOrder("the new key has been published".into())
+}
+
+impl<'a> Pass<'a> {
+    fn new(engine: &Engine<'a>, secret: &'a SecretId, token: &'a VersionId) -> Self {
+        Self {
+            store: engine.store,
+            clock: engine.clock,
+            secret,
+            token,
+            retired: Mutex::default(),
+        }
+    }
+
+    fn into_retired(self) -> Vec<RetiredKey> {
+        let retired = self.retired.into_inner();
+        retired.unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -22,6 +22,14 @@ pub(crate) fn position(
     if !description.rotation_enabled {
         return Err(RotationFailure::RotationOff);
     }
+    whereabouts(description, token)
+}
+
+/// The same, whether or not rotation is on.
+pub(crate) fn whereabouts(
+    description: &Description,
+    token: &VersionId,
+) -> Result<Position, RotationFailure> {
     if description.carries(token, &Stage::Current) {
         return Ok(Position::Published);
     }

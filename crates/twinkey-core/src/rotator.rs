@@ -3,13 +3,13 @@
 use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
 
-use crate::guard::Position;
+use crate::giving_up::{bury, bury_if_expired, give_up};
 use crate::last_look::StoreLook;
+use crate::new_key::{choose_and_store, mint_and_store};
 use crate::room::{make_for_chosen, make_for_new};
 use crate::{
-    Choose, Credential, Description, DocumentError, ErrorKind, Fence, Issue, KeyId, KeyLabel,
-    Listing, Origin, Pass, Provider, ProviderError, Random, RetiredKey, Retiring, RotationFailure,
-    SecretValue, Selector, Slot, Stage, StepReport, StepResult, StoreError, Verdict, Version,
+    Credential, Description, DocumentError, Fence, KeyId, Listing, Origin, Pass, Provider,
+    ProviderError, Random, RotationFailure, SecretValue, StepReport, StepResult, Verdict, Version,
     VersionStamp,
 };
 
@@ -50,6 +50,14 @@ pub trait Rotator: Send + Sync {
     /// testSecret without a pending value: shows that a rotation could succeed. Changes nothing.
     async fn check(&self, pass: &Pass<'_>, current: Version)
     -> Result<StepReport, RotationFailure>;
+
+    /// Makes the pending key dead, so that its rotation can be ended.
+    async fn abandon(
+        &self,
+        pass: &Pass<'_>,
+        current: Version,
+        pending: Version,
+    ) -> Result<(), RotationFailure>;
 
     /// What the server says now of the key in a document, provided that it is the server that
     /// `current` names: a key is sent nowhere else. Read-only. (P10)
@@ -171,6 +179,20 @@ impl<P: Provider> Rotator for P {
         })
     }
 
+    async fn abandon(
+        &self,
+        pass: &Pass<'_>,
+        current: Version,
+        pending: Version,
+    ) -> Result<(), RotationFailure> {
+        let (old, new) = pinned::<P>(&current, &pending)?;
+        // One for the place that AWSCURRENT is in was never applied: what lives there is not ours to end.
+        if new.continues(&old).is_ok() {
+            give_up(self, pass, &new).await?;
+        }
+        Ok(())
+    }
+
     async fn inspect(
         &self,
         value: &SecretValue,
@@ -194,20 +216,30 @@ pub(crate) fn parse<P: Provider>(
     P::Secret::parse(&version.value).map_err(|error| RotationFailure::Document { whose, error })
 }
 
-/// Parses both documents and pins the pending one to what current names. (P10) One for the place that
-/// current is in can never be applied: AWSCURRENT was moved by hand, and the rotation is ended.
-async fn parse_pair<P: Provider>(
-    pass: &Pass<'_>,
+/// Parses both documents and pins the pending one to what current names. (P10)
+fn pinned<P: Provider>(
     current: &Version,
     pending: &Version,
 ) -> Result<(P::Secret, P::Secret), RotationFailure> {
     let old = parse::<P>("current", current)?;
     let new = parse::<P>("pending", pending)?;
-    new.same_target(&old)
-        .map_err(|error| RotationFailure::Document {
+    match new.same_target(&old) {
+        Ok(()) => Ok((old, new)),
+        Err(error) => Err(RotationFailure::Document {
             whose: "pending",
             error,
-        })?;
+        }),
+    }
+}
+
+/// The same; a pending document for the place that current is in can never be applied: AWSCURRENT was
+/// moved by hand, and the rotation is ended.
+async fn parse_pair<P: Provider>(
+    pass: &Pass<'_>,
+    current: &Version,
+    pending: &Version,
+) -> Result<(P::Secret, P::Secret), RotationFailure> {
+    let (old, new) = pinned::<P>(current, pending)?;
     if let Err(error) = new.continues(&old) {
         pass.detach_pending().await?;
         return Err(RotationFailure::PendingDead {
@@ -241,161 +273,4 @@ pub(crate) fn accept_current<S: Credential>(
         }
         _ => Ok(()),
     }
-}
-
-async fn choose_and_store<S: Credential>(
-    choose: &dyn Choose<S>,
-    pass: &Pass<'_>,
-    current: &S,
-    slot: Slot,
-    random: &mut Random,
-) -> Result<StepReport, RotationFailure> {
-    let pending = choose
-        .choose(current, random)
-        .map_err(|error| RotationFailure::Document {
-            whose: "current",
-            error,
-        })?;
-    match put(pass, slot, &pending.render()).await {
-        Ok(()) => Ok(StepReport::done(pending.key_id())),
-        // Another delivery won: its value is the rotation's. Ours was never known to anybody.
-        Err(StoreError::Conflict { .. }) => still_in_flight(pass).await,
-        Err(error) => Err(error.into()),
-    }
-}
-
-async fn mint_and_store<P: Provider>(
-    provider: &P,
-    issue: &dyn Issue<P::Secret>,
-    pass: &Pass<'_>,
-    current: &P::Secret,
-    slot: Slot,
-) -> Result<StepReport, RotationFailure> {
-    let label = KeyLabel {
-        address: pass.store.address(pass.secret),
-        version: pass.token.clone(),
-    };
-    let minted = match issue.mint(current, &label).await {
-        Ok(minted) => minted,
-        Err(error) if error.kind == ErrorKind::Transient => {
-            return Err(lost(provider, pass, current, error).await);
-        }
-        // An answer: nothing was made.
-        Err(error) => return Err(error.into()),
-    };
-    let value = minted.render();
-    let Err(error) = put(pass, slot, &value).await else {
-        return Ok(StepReport::done(minted.key_id()));
-    };
-    if let StoreError::Transient { .. } = error {
-        match stored(pass).await {
-            // The reply was lost, not the value: another delivery may have published it by now.
-            Ok(Some(there)) if there == value => return Ok(StepReport::done(minted.key_id())),
-            Ok(_) => {}
-            Err(unknown) => return Err(lost(provider, pass, current, unknown.into()).await),
-        }
-    }
-    // Nobody but us knows this key: it dies before we return.
-    if let Err(retiring) = provider.retire(Retiring::Secret(&minted)).await {
-        return Err(lost(provider, pass, current, retiring).await);
-    }
-    match error {
-        StoreError::Conflict { .. } => still_in_flight(pass).await,
-        error => Err(error.into()),
-    }
-}
-
-/// The value of this rotation's version, if it has one.
-async fn stored(pass: &Pass<'_>) -> Result<Option<SecretValue>, StoreError> {
-    let at = Selector::Version(pass.token.clone());
-    match pass.store.read(pass.secret, &at).await {
-        Ok(version) => Ok(Some(version.value)),
-        Err(StoreError::NoVersion { .. }) => Ok(None),
-        Err(error) => Err(error),
-    }
-}
-
-/// A key may be live that no version holds: says until when, if the server cannot list it. (P2, P4)
-async fn lost<P: Provider>(
-    provider: &P,
-    pass: &Pass<'_>,
-    current: &P::Secret,
-    error: ProviderError,
-) -> RotationFailure {
-    match provider
-        .list(current, &pass.store.address(pass.secret))
-        .await
-    {
-        Ok(Listing::CannotList { dead_within }) => RotationFailure::PossibleStray {
-            error,
-            dead_by: pass.clock.now() + dead_within,
-        },
-        _ => error.into(),
-    }
-}
-
-/// Repeats the identical put while its outcome is unknown: success means stored, conflict
-/// means another delivery won.
-async fn put(pass: &Pass<'_>, slot: Slot, value: &SecretValue) -> Result<(), StoreError> {
-    const REPEATS: usize = 2;
-    let stages = [Stage::Pending, Stage::Slot(slot)];
-    let mut result = pass
-        .store
-        .put(pass.secret, pass.token, value, &stages)
-        .await;
-    for _ in 0..REPEATS {
-        let Err(StoreError::Transient { .. }) = result else {
-            break;
-        };
-        result = pass
-            .store
-            .put(pass.secret, pass.token, value, &stages)
-            .await;
-    }
-    result
-}
-
-async fn still_in_flight(pass: &Pass<'_>) -> Result<StepReport, RotationFailure> {
-    pass.position().await.map(|_| StepReport::already_done())
-}
-
-async fn bury_if_expired<P: Provider>(
-    provider: &P,
-    pass: &Pass<'_>,
-    pending: &P::Secret,
-) -> Result<(), RotationFailure> {
-    match pending.expires_at() {
-        Some(expiry) if expiry <= pass.clock.now() => {
-            Err(bury(provider, pass, pending, format!("it expired at {expiry}")).await?)
-        }
-        _ => Ok(()),
-    }
-}
-
-/// Ends a rotation that can never be finished: its key is made dead, then the label comes off.
-async fn bury<P: Provider>(
-    provider: &P,
-    pass: &Pass<'_>,
-    pending: &P::Secret,
-    reason: String,
-) -> Result<RotationFailure, RotationFailure> {
-    // The last look: what a person has published meanwhile is no longer ours to end. (P1)
-    if pass.position().await? != Position::Stored {
-        return Err(RotationFailure::OutOfOrder(
-            "the new key was published during this step".into(),
-        ));
-    }
-    let how = provider.retire(Retiring::Secret(pending)).await?;
-    if let Some(key) = pending.key_id() {
-        pass.note_retired(RetiredKey {
-            key,
-            version: Some(pass.token.clone()),
-            how,
-        });
-    }
-    pass.detach_pending().await?;
-    Ok(RotationFailure::PendingDead {
-        key: pending.key_id(),
-        reason,
-    })
 }

@@ -1,0 +1,53 @@
+//! A new key that will never be published is made dead.
+
+use crate::engine::published;
+use crate::guard::{Position, whereabouts};
+use crate::{Credential, Pass, Provider, RetiredKey, Retiring, RotationFailure};
+
+/// Ends a rotation whose key has died by itself meanwhile.
+pub(crate) async fn bury_if_expired<P: Provider>(
+    provider: &P,
+    pass: &Pass<'_>,
+    pending: &P::Secret,
+) -> Result<(), RotationFailure> {
+    match pending.expires_at() {
+        Some(expiry) if expiry <= pass.clock.now() => {
+            Err(bury(provider, pass, pending, format!("it expired at {expiry}")).await?)
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Ends a rotation that can never be finished: its key is made dead, then the label comes off.
+pub(crate) async fn bury<P: Provider>(
+    provider: &P,
+    pass: &Pass<'_>,
+    pending: &P::Secret,
+    reason: String,
+) -> Result<RotationFailure, RotationFailure> {
+    give_up(provider, pass, pending).await?;
+    pass.detach_pending().await?;
+    Ok(RotationFailure::PendingDead {
+        key: pending.key_id(),
+        reason,
+    })
+}
+
+/// Makes the pending key dead.
+pub(crate) async fn give_up<P: Provider>(
+    provider: &P,
+    pass: &Pass<'_>,
+    pending: &P::Secret,
+) -> Result<(), RotationFailure> {
+    // The last look: what a person has published meanwhile is no longer ours to end. (P1)
+    let description = pass.store.describe(pass.secret).await?;
+    if whereabouts(&description, pass.token)? != Position::Stored {
+        return Err(published());
+    }
+    let how = provider.retire(Retiring::Secret(pending)).await?;
+    if let Some(key) = pending.key_id() {
+        let version = Some(pass.token.clone());
+        pass.note_retired(RetiredKey { key, version, how });
+    }
+    Ok(())
+}

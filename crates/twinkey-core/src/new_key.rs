@@ -1,0 +1,124 @@
+//! createSecret's last part: a new key comes to be, and is stored as pending.
+
+use crate::{
+    Choose, Credential, ErrorKind, Issue, KeyLabel, Listing, Pass, Provider, ProviderError, Random,
+    Retiring, RotationFailure, SecretValue, Selector, Slot, Stage, StepReport, StoreError,
+};
+
+/// Chooses a key and stores it.
+pub(crate) async fn choose_and_store<S: Credential>(
+    choose: &dyn Choose<S>,
+    pass: &Pass<'_>,
+    current: &S,
+    slot: Slot,
+    random: &mut Random,
+) -> Result<StepReport, RotationFailure> {
+    let pending = choose
+        .choose(current, random)
+        .map_err(|error| RotationFailure::Document {
+            whose: "current",
+            error,
+        })?;
+    match put(pass, slot, &pending.render()).await {
+        Ok(()) => Ok(StepReport::done(pending.key_id())),
+        // Another delivery won: its value is the rotation's. Ours was never known to anybody.
+        Err(StoreError::Conflict { .. }) => still_in_flight(pass).await,
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Has a key minted and stores it: one that cannot be stored is retired before this returns.
+pub(crate) async fn mint_and_store<P: Provider>(
+    provider: &P,
+    issue: &dyn Issue<P::Secret>,
+    pass: &Pass<'_>,
+    current: &P::Secret,
+    slot: Slot,
+) -> Result<StepReport, RotationFailure> {
+    let label = KeyLabel {
+        address: pass.store.address(pass.secret),
+        version: pass.token.clone(),
+    };
+    let minted = match issue.mint(current, &label).await {
+        Ok(minted) => minted,
+        Err(error) if error.kind == ErrorKind::Transient => {
+            return Err(lost(provider, pass, current, error).await);
+        }
+        // An answer: nothing was made.
+        Err(error) => return Err(error.into()),
+    };
+    let value = minted.render();
+    let Err(error) = put(pass, slot, &value).await else {
+        return Ok(StepReport::done(minted.key_id()));
+    };
+    if let StoreError::Transient { .. } = error {
+        match stored(pass).await {
+            // The reply was lost, not the value: another delivery may have published it by now.
+            Ok(Some(there)) if there == value => return Ok(StepReport::done(minted.key_id())),
+            Ok(_) => {}
+            Err(unknown) => return Err(lost(provider, pass, current, unknown.into()).await),
+        }
+    }
+    // Nobody but us knows this key: it dies before we return.
+    if let Err(retiring) = provider.retire(Retiring::Secret(&minted)).await {
+        return Err(lost(provider, pass, current, retiring).await);
+    }
+    match error {
+        StoreError::Conflict { .. } => still_in_flight(pass).await,
+        error => Err(error.into()),
+    }
+}
+
+/// The value of this rotation's version, if it has one.
+async fn stored(pass: &Pass<'_>) -> Result<Option<SecretValue>, StoreError> {
+    let at = Selector::Version(pass.token.clone());
+    match pass.store.read(pass.secret, &at).await {
+        Ok(version) => Ok(Some(version.value)),
+        Err(StoreError::NoVersion { .. }) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// A key may be live that no version holds: says until when, if the server cannot list it. (P2, P4)
+async fn lost<P: Provider>(
+    provider: &P,
+    pass: &Pass<'_>,
+    current: &P::Secret,
+    error: ProviderError,
+) -> RotationFailure {
+    match provider
+        .list(current, &pass.store.address(pass.secret))
+        .await
+    {
+        Ok(Listing::CannotList { dead_within }) => RotationFailure::PossibleStray {
+            error,
+            dead_by: pass.clock.now() + dead_within,
+        },
+        _ => error.into(),
+    }
+}
+
+/// Repeats the identical put while its outcome is unknown: success means stored, conflict
+/// means another delivery won.
+async fn put(pass: &Pass<'_>, slot: Slot, value: &SecretValue) -> Result<(), StoreError> {
+    const REPEATS: usize = 2;
+    let stages = [Stage::Pending, Stage::Slot(slot)];
+    let mut result = pass
+        .store
+        .put(pass.secret, pass.token, value, &stages)
+        .await;
+    for _ in 0..REPEATS {
+        let Err(StoreError::Transient { .. }) = result else {
+            break;
+        };
+        result = pass
+            .store
+            .put(pass.secret, pass.token, value, &stages)
+            .await;
+    }
+    result
+}
+
+async fn still_in_flight(pass: &Pass<'_>) -> Result<StepReport, RotationFailure> {
+    pass.position().await.map(|_| StepReport::already_done())
+}
