@@ -6,8 +6,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use twinkey_core::{
-    Clock, Credential, DocumentError, Engine, Kinds, MIN_OVERLAP_TAG, RotationError, Rotator,
-    SecretId, SecretValue, Slot, Stage, Step, StepReport, StepRequest, Store, VersionId,
+    Clock, Credential, DocumentError, Engine, Kinds, MIN_OVERLAP_TAG, RetiredKey, RotationError,
+    RotationFailure, Rotator, SecretId, SecretValue, Slot, Stage, Step, StepReport, StepRequest,
+    Store, VersionId,
 };
 
 use crate::{
@@ -133,16 +134,6 @@ impl Scene {
 
     /// Delivers one step.
     pub async fn step(&self, step: Step, token: &VersionId) -> Result<StepReport, RotationError> {
-        let store = FaultyStore::new(self.store.clone(), self.injector.clone());
-        let kinds = OneKind(FaultyProvider::new(
-            self.provider.clone(),
-            self.injector.clone(),
-        ));
-        let engine = Engine {
-            store: &store,
-            kinds: &kinds,
-            clock: &self.clock,
-        };
         let request = StepRequest {
             step,
             secret: self.secret.clone(),
@@ -150,7 +141,31 @@ impl Scene {
         };
         let mut random = StdRng::from_rng(&mut *self.random());
         let _creating = (step == Step::CreateSecret).then(|| Running::begin(&self.creating));
+        let (store, kinds) = self.faulty();
+        let engine = Engine {
+            store: &store,
+            kinds: &kinds,
+            clock: &self.clock,
+        };
         engine.step(&request, &mut random).await
+    }
+
+    /// Ends a rotation that is half done.
+    pub async fn abandon(&self, token: &VersionId) -> Result<Vec<RetiredKey>, RotationFailure> {
+        let (store, kinds) = self.faulty();
+        let engine = Engine {
+            store: &store,
+            kinds: &kinds,
+            clock: &self.clock,
+        };
+        engine.abandon(&self.secret, token).await
+    }
+
+    /// The store and the provider, behind the injector.
+    fn faulty(&self) -> (FaultyStore<FakeSecretsManager>, OneKind) {
+        let store = FaultyStore::new(self.store.clone(), self.injector.clone());
+        let provider = FaultyProvider::new(self.provider.clone(), self.injector.clone());
+        (store, OneKind(provider))
     }
 
     /// Delivers the four steps, as far as they pass.
