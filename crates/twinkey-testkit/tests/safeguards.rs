@@ -186,6 +186,44 @@ async fn p7_a_pending_key_that_is_given_up_is_dead_even_if_our_clock_is_ahead() 
 }
 
 #[tokio::test]
+async fn p4_a_mint_that_was_denied_has_left_nothing_behind() {
+    let (scene, token) = before(Step::CreateSecret, UNLISTED).await;
+    let mint = number_of("mint").await;
+    scene.injector.arm(mint, Fault::Deny);
+    let error = scene.step(Step::CreateSecret, &token).await;
+    let cause = error.expect_err("denied").cause;
+    assert!(matches!(cause, RotationFailure::Provider(_)), "{cause:?}");
+    assert_eq!(scene.judge().strays(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn p4_a_key_whose_put_was_not_heard_of_is_retired_if_another_value_is_stored() {
+    let (scene, token) = before(Step::CreateSecret, UNLISTED).await;
+    let put = number_of("put").await;
+    scene.injector.freeze_at(put);
+    let mut step = Box::pin(scene.step(Step::CreateSecret, &token));
+    assert!(scene.injector.until_frozen(step.as_mut()).await);
+    let mut other = scene.document(&Stage::Current).expect("a document");
+    other.value = Some("TEST-of-another-delivery".into());
+    scene.put_pending(&token, &other.render()).await;
+    scene.injector.fail_every("put");
+    scene.injector.thaw();
+    let error = step.await.expect_err("its outcome is unknown");
+    assert_eq!(error.cause.error_type(), "StoreUnavailable");
+    assert_eq!(scene.judge().strays(), Vec::<String>::new());
+}
+
+/// Which outside call of a quiet createSecret of a token that cannot be listed has this name.
+async fn number_of(name: &str) -> usize {
+    let (scene, token) = before(Step::CreateSecret, UNLISTED).await;
+    let passed = scene.step(Step::CreateSecret, &token).await;
+    passed.expect("a quiet step");
+    let calls = scene.injector.calls();
+    let found = calls.iter().position(|call| call.name == name);
+    found.expect("createSecret makes this call")
+}
+
+#[tokio::test]
 async fn p1_a_key_that_a_person_publishes_is_not_given_up_any_more() {
     let (scene, token) = before(Step::TestSecret, UNLISTED).await;
     let ahead = scene.clock.fork();
