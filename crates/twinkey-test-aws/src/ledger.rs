@@ -1,0 +1,37 @@
+//! What was asked, and what is to go wrong.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use serde_json::{Map, Value};
+use twinkey_core::SecretId;
+
+use crate::Trouble;
+
+/// What a server and the test that uses it share.
+#[derive(Clone, Default)]
+pub(crate) struct Ledger(Arc<Mutex<Entries>>);
+
+#[derive(Default)]
+pub(crate) struct Entries {
+    /// Every call: its operation and its parameters.
+    pub(crate) calls: Vec<(String, Value)>,
+    /// Trouble to come, by operation.
+    pub(crate) troubles: BTreeMap<String, VecDeque<Trouble>>,
+    /// Fields of `DescribeSecret` that the fake does not know.
+    pub(crate) described: BTreeMap<SecretId, Map<String, Value>>,
+}
+
+impl Ledger {
+    pub(crate) fn entries(&self) -> MutexGuard<'_, Entries> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Writes a call down and tells what is to be wrong with it.
+    pub(crate) fn note(&self, operation: &str, parameters: &Value) -> Option<Trouble> {
+        let mut entries = self.entries();
+        let call = (operation.to_owned(), parameters.clone());
+        entries.calls.push(call);
+        entries.troubles.get_mut(operation)?.pop_front()
+    }
+}

@@ -1,0 +1,15 @@
+#![doc = include_str!("../README.md")]
+#![allow(
+    clippy::missing_panics_doc,
+    reason = "a test kit fails by panicking; each panic says what was expected"
+)]
+
+mod ledger;
+mod operations;
+mod refusal;
+mod request;
+mod server;
+mod trouble;
+
+pub use server::SecretsManagerServer;
+pub use trouble::Trouble;

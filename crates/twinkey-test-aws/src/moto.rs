@@ -1,0 +1,1 @@
+//! moto: somebody else's idea of AWS, in a process of its own.
