@@ -1,0 +1,42 @@
+//! Which calls the SDK may repeat.
+
+use std::time::Duration;
+
+use aws_sdk_secretsmanager::config::interceptors::InterceptorContext;
+use aws_sdk_secretsmanager::config::retry::{ClassifyRetry, RetryAction, RetryConfig};
+
+const ATTEMPTS: u32 = 3;
+const FIRST_WAIT: Duration = Duration::from_millis(100);
+const LONGEST_WAIT: Duration = Duration::from_secs(2);
+
+/// For calls whose repetition has the same effect as the first.
+pub(crate) fn policy() -> RetryConfig {
+    RetryConfig::standard()
+        .with_max_attempts(ATTEMPTS)
+        .with_initial_backoff(FIRST_WAIT)
+        .with_max_backoff(LONGEST_WAIT)
+}
+
+/// For a compare-and-swap: repeated after a lost reply it conflicts with itself, and a conflict
+/// promises that nothing changed. Throttled, it has not begun.
+#[derive(Debug)]
+pub(crate) struct OnlyIfThrottled;
+
+impl ClassifyRetry for OnlyIfThrottled {
+    fn classify_retry(&self, _: &InterceptorContext) -> RetryAction {
+        RetryAction::RetryForbidden
+    }
+
+    /// What other classifiers have found is `previous`: this one runs last.
+    fn classify_retry_v2(&self, _: &InterceptorContext, previous: &RetryAction) -> RetryAction {
+        if *previous == RetryAction::throttling_error() {
+            RetryAction::NoActionIndicated
+        } else {
+            RetryAction::RetryForbidden
+        }
+    }
+
+    fn name(&self) -> &'static str {
+        "only if throttled"
+    }
+}

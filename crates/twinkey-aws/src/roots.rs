@@ -1,0 +1,77 @@
+//! Which authorities AWS's certificates are verified by, read cheaply: on a cold start nothing costs more.
+
+use std::path::{Path, PathBuf};
+
+use aws_sdk_secretsmanager::config::SharedHttpClient;
+use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
+use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
+use rustls::RootCertStore;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+
+/// Where the common systems keep all authorities in one file. Most keep each in a file of its own too, and
+/// a reader without a preference opens hundreds of them.
+const BUNDLES: [&str; 3] = [
+    "/etc/pki/tls/certs/ca-bundle.crt",
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/ssl/cert.pem",
+];
+/// What OpenSSL and most other clients take their authorities from, where it is set.
+const BUNDLE_VARIABLE: &str = "SSL_CERT_FILE";
+const END: &str = "-----END CERTIFICATE-----";
+
+/// The one TLS stack, by the authorities of one file, or by the system's own way where there is none.
+pub(crate) fn https_client() -> SharedHttpClient {
+    let configured = std::env::var_os(BUNDLE_VARIABLE).map(PathBuf::from);
+    let usual = BUNDLES.iter().map(PathBuf::from);
+    let trust = match configured {
+        Some(bundle) => read(&bundle),
+        None => usual.into_iter().find_map(|bundle| read(&bundle)),
+    };
+    let context = TlsContext::builder()
+        .with_trust_store(trust.unwrap_or_default())
+        .build();
+    let client =
+        aws_smithy_http_client::Builder::new().tls_provider(Provider::Rustls(CryptoMode::AwsLc));
+    match context {
+        Ok(context) => client.tls_context(context).build_https(),
+        Err(_) => client.build_https(),
+    }
+}
+
+/// The authorities of a bundle that can be used: the client takes no others.
+fn read(bundle: &Path) -> Option<TrustStore> {
+    let text = std::fs::read_to_string(bundle).ok()?;
+    let usable: String = text
+        .split_inclusive(END)
+        .filter(|it| is_usable(it))
+        .collect();
+    if usable.is_empty() {
+        return None;
+    }
+    Some(TrustStore::empty().with_pem_certificate(usable))
+}
+
+fn is_usable(certificate: &str) -> bool {
+    let parsed = CertificateDer::from_pem_slice(certificate.as_bytes());
+    parsed.is_ok_and(|parsed| RootCertStore::empty().add(parsed).is_ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_damaged_certificate_costs_no_other() {
+        let issuer = rcgen::generate_simple_self_signed(vec!["TEST".into()]).expect("made");
+        let good = issuer.cert.pem();
+        let damaged = "-----BEGIN CERTIFICATE-----\nVEVTVA==\n-----END CERTIFICATE-----\n";
+        let folder = tempfile::tempdir().expect("a folder");
+        let bundle = folder.path().join("bundle.pem");
+        std::fs::write(&bundle, format!("{damaged}# comment\n{good}")).expect("written");
+        assert!(read(&bundle).is_some());
+        std::fs::write(&bundle, damaged).expect("written");
+        assert!(read(&bundle).is_none());
+        assert!(read(&folder.path().join("missing")).is_none());
+    }
+}
