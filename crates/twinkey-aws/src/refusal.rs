@@ -1,5 +1,8 @@
 //! What came instead of an answer, as a [`StoreError`]. None carries a value.
 
+use std::error::Error;
+
+use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_secretsmanager::config::http::HttpResponse;
 use aws_sdk_secretsmanager::error::{ProvideErrorMetadata, SdkError};
 use twinkey_core::{SecretId, Selector, StoreError, VersionId, escape_control};
@@ -31,7 +34,7 @@ const LONGEST_MESSAGE: usize = 300;
 
 impl Call<'_> {
     /// What to tell of an error.
-    pub(crate) fn refused<E: ProvideErrorMetadata>(
+    pub(crate) fn refused<E: ProvideErrorMetadata + Error + 'static>(
         &self,
         error: &SdkError<E, HttpResponse>,
     ) -> StoreError {
@@ -45,16 +48,23 @@ impl Call<'_> {
             SdkError::TimeoutError(_) => self.transient(
                 "no answer in time (in a VPC, Secrets Manager needs an endpoint or a NAT gateway)",
             ),
-            SdkError::DispatchFailure(failure) if failure.is_timeout() => {
-                self.transient("the service was not reached in time (in a VPC, it needs an endpoint or a NAT gateway)")
+            SdkError::DispatchFailure(_) | SdkError::ConstructionFailure(_)
+                if lacks_credentials(error) =>
+            {
+                StoreError::Denied {
+                    action: self.action(),
+                    reason: "no AWS credentials were found".into(),
+                }
             }
-            SdkError::DispatchFailure(failure) if failure.is_io() => {
-                self.transient("the connection was refused or closed")
+            SdkError::ConstructionFailure(_) => {
+                invalid(self.operation, "the request could not be made; is a region set?")
             }
-            SdkError::DispatchFailure(_) | SdkError::ConstructionFailure(_) => StoreError::Denied {
-                action: self.action(),
-                reason: "the request was not sent: no usable AWS credentials, or no region".into(),
-            },
+            SdkError::DispatchFailure(failure) if failure.is_timeout() => self.transient(
+                "the service was not reached in time (in a VPC, it needs an endpoint or a NAT gateway)",
+            ),
+            SdkError::DispatchFailure(_) => {
+                self.transient("the connection was refused, closed or could not be trusted")
+            }
             // The answer itself may hold a value, and so may the parser's words on it.
             _ => self.transient("the answer was not understood"),
         }
@@ -189,6 +199,11 @@ impl Call<'_> {
         let short: String = theirs.chars().take(LONGEST_MESSAGE).collect();
         escape_control(&short)
     }
+}
+
+/// Before anything was sent.
+fn lacks_credentials(error: &(dyn Error + 'static)) -> bool {
+    error.is::<CredentialsError>() || error.source().is_some_and(lacks_credentials)
 }
 
 fn names(message: &str, version: &VersionId) -> bool {

@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
-use aws_sdk_secretsmanager::config::interceptors::InterceptorContext;
 use aws_sdk_secretsmanager::config::retry::{ClassifyRetry, RetryAction, RetryConfig};
+use aws_smithy_runtime_api::client::interceptors::context::InterceptorContext;
+use aws_smithy_runtime_api::client::retries::ErrorKind;
+use aws_smithy_runtime_api::client::retries::classifiers::{RetryClassifierPriority, RetryReason};
 
 const ATTEMPTS: u32 = 3;
 const FIRST_WAIT: Duration = Duration::from_millis(100);
@@ -27,13 +29,19 @@ impl ClassifyRetry for OnlyIfThrottled {
         RetryAction::RetryForbidden
     }
 
-    /// What other classifiers have found is `previous`: this one runs last.
+    /// What the SDK's own classifiers have found is `previous`: they run before this one.
     fn classify_retry_v2(&self, _: &InterceptorContext, previous: &RetryAction) -> RetryAction {
-        if *previous == RetryAction::throttling_error() {
-            RetryAction::NoActionIndicated
-        } else {
-            RetryAction::RetryForbidden
+        match previous {
+            RetryAction::RetryIndicated(RetryReason::RetryableError {
+                kind: ErrorKind::ThrottlingError,
+                ..
+            }) => RetryAction::NoActionIndicated,
+            _ => RetryAction::RetryForbidden,
         }
+    }
+
+    fn priority(&self) -> RetryClassifierPriority {
+        RetryClassifierPriority::run_after(RetryClassifierPriority::transient_error_classifier())
     }
 
     fn name(&self) -> &'static str {

@@ -1,0 +1,7 @@
+//! The store over Secrets Manager, against the strict fake over HTTP and against moto.
+
+mod contract;
+mod person;
+mod refusals;
+mod repeated;
+mod world;
