@@ -75,7 +75,10 @@ pub async fn store_contract_but<S: StoreUnderTest>(
     let mut expected = Expected::new(deviations);
     macro_rules! cases {
         ($($module:ident::$case:ident,)*) => {
-            $(expected.judge(stringify!($case), async { $module::$case(&build().await).await }).await;)*
+            $(
+                let case = Box::pin(async { $module::$case(&build().await).await });
+                expected.judge(stringify!($case), case).await;
+            )*
         };
     }
     secrets::an_address_tells_secrets_apart(&build().await);
