@@ -5,7 +5,7 @@ use std::fmt;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Deserializer};
 
-/// The event's `RotationToken`: it goes back to Secrets Manager with PutSecretValue and nowhere else.
+/// The event's `RotationToken`: it goes back to Secrets Manager with `PutSecretValue` and nowhere else.
 /// Its `Debug` shows nothing and it has no `Display`.
 #[derive(Clone)]
 pub struct RotationToken(SecretString);

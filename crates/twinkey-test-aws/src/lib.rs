@@ -5,11 +5,13 @@
 )]
 
 mod ledger;
+mod moto;
 mod operations;
 mod refusal;
 mod request;
 mod server;
 mod trouble;
 
+pub use moto::Moto;
 pub use server::SecretsManagerServer;
 pub use trouble::Trouble;

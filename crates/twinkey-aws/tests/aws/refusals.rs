@@ -130,7 +130,7 @@ async fn a_rate_that_stays_exceeded_and_a_service_that_stays_broken_are_transien
 #[tokio::test]
 async fn p11_every_call_ends_in_time() {
     let world = World::patient(Duration::from_millis(300)).await;
-    world.begin().await;
+    world.begin();
     for error in all_refused(&world, Trouble::Hang).await {
         let told = told(&error);
         assert!(told.starts_with("StoreUnavailable: "), "{told}");
@@ -190,7 +190,7 @@ fn object(fields: Value) -> Map<String, Value> {
 /// conflict of a value with another.
 #[tokio::test]
 async fn p8_no_error_shows_a_value() {
-    let mut shown = String::new();
+    let mut errors = Vec::new();
     for trouble in [
         Trouble::Quote,
         Trouble::Garble,
@@ -203,16 +203,19 @@ async fn p8_no_error_shows_a_value() {
         Trouble::DropBefore,
     ] {
         let world = World::begun().await;
-        for error in all_refused(&world, trouble).await {
-            shown += &format!("{error} {error:?}\n");
-        }
+        errors.extend(all_refused(&world, trouble).await);
     }
     let world = World::begun().await;
     let other = twinkey_core::SecretValue::new(VALUE.replace("ä", "ö"));
     world.put_as_pending(&other).await.expect("stored");
     let error = world.put().await.expect_err("another value");
     assert!(matches!(error, StoreError::Conflict { .. }), "{error:?}");
-    shown += &format!("{error} {error:?}\n");
+    errors.push(error);
+    let shown: Vec<String> = errors
+        .iter()
+        .map(|error| format!("{error} {error:?}"))
+        .collect();
+    let shown = shown.join("\n");
     let found = |text: &str| PARTS.iter().any(|part| text.contains(part));
     assert!(
         found(&format!("{shown}{VALUE}")),

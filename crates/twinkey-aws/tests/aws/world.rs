@@ -50,11 +50,11 @@ impl World {
     /// Version `a` is current, and the rotation `b` of it in flight.
     pub(crate) async fn begun() -> Self {
         let world = Self::new().await;
-        world.begin().await;
+        world.begin();
         world
     }
 
-    pub(crate) async fn begin(&self) {
+    pub(crate) fn begin(&self) {
         let fake = self.server.fake();
         fake.put_by_hand(&self.secret, &id('a'), &value());
         fake.rotate_secret(&self.secret, &id('b')).expect("begun");
