@@ -3,7 +3,7 @@
 use aws_config::SdkConfig;
 use aws_sdk_secretsmanager::Client;
 use aws_sdk_secretsmanager::error::ProvideErrorMetadata;
-use aws_sdk_secretsmanager::types::Tag;
+use aws_sdk_secretsmanager::types::{RotationRulesType, Tag};
 use twinkey_core::{SecretId, SecretValue, StoreError, VersionId};
 
 pub(crate) struct Person(Client);
@@ -53,7 +53,12 @@ impl Person {
             .rotate_secret()
             .secret_id(secret.as_str())
             .client_request_token(token.as_str())
-            .rotation_lambda_arn(FUNCTION);
+            .rotation_lambda_arn(FUNCTION)
+            .rotation_rules(
+                RotationRulesType::builder()
+                    .automatically_after_days(30)
+                    .build(),
+            );
         let Err(error) = rotate.send().await else {
             return Ok(());
         };
