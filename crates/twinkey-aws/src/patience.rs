@@ -30,7 +30,6 @@ impl Patience {
     pub(crate) fn timeouts(self) -> TimeoutConfig {
         TimeoutConfig::builder()
             .connect_timeout(self.connect)
-            .read_timeout(self.attempt)
             .operation_attempt_timeout(self.attempt)
             .operation_timeout(self.call)
             .build()
