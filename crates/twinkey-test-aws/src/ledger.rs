@@ -18,6 +18,10 @@ pub(crate) struct Entries {
     pub(crate) calls: Vec<(String, Value)>,
     /// Trouble to come, by operation.
     pub(crate) troubles: BTreeMap<String, VecDeque<Trouble>>,
+    /// Trouble to come, by how many calls there have been.
+    pub(crate) planned: BTreeMap<usize, Trouble>,
+    /// How many calls there have been.
+    pub(crate) count: usize,
     /// Fields of `DescribeSecret` that the fake does not know.
     pub(crate) described: BTreeMap<SecretId, Map<String, Value>>,
 }
@@ -32,6 +36,9 @@ impl Ledger {
         let mut entries = self.entries();
         let call = (operation.to_owned(), parameters.clone());
         entries.calls.push(call);
-        entries.troubles.get_mut(operation)?.pop_front()
+        let number = entries.count;
+        entries.count += 1;
+        let planned = entries.planned.remove(&number);
+        planned.or_else(|| entries.troubles.get_mut(operation)?.pop_front())
     }
 }

@@ -99,6 +99,13 @@ impl SecretsManagerServer {
         queue.push_back(trouble);
     }
 
+    /// The call that comes after `others` other calls meets trouble, whatever its operation.
+    pub fn after(&self, others: usize, trouble: Trouble) {
+        let mut entries = self.service.ledger.entries();
+        let number = entries.count + others;
+        entries.planned.insert(number, trouble);
+    }
+
     /// Fields that `DescribeSecret` and `ListSecrets` tell of a secret from now on: `OwningService`, say.
     pub fn describe_as(&self, secret: &str, fields: Map<String, Value>) {
         let mut entries = self.service.ledger.entries();

@@ -5,4 +5,5 @@ mod moto;
 mod person;
 mod refusals;
 mod repeated;
+mod rotation;
 mod world;
