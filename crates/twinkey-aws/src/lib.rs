@@ -3,6 +3,8 @@
 mod connection;
 mod denial;
 mod description;
+mod kms;
+mod kms_refusal;
 mod limits;
 mod patience;
 mod refusal;
@@ -12,6 +14,7 @@ mod rotation_token;
 mod store;
 
 pub use connection::connect;
+pub use kms::{DataKey, Kms};
 pub use patience::Patience;
 pub use rotation_token::{InvalidRotationToken, RotationToken};
 pub use store::SecretsManagerStore;

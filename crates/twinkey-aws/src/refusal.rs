@@ -202,7 +202,7 @@ impl Call<'_> {
 }
 
 /// Before anything was sent.
-fn lacks_credentials(error: &(dyn Error + 'static)) -> bool {
+pub(crate) fn lacks_credentials(error: &(dyn Error + 'static)) -> bool {
     error.is::<CredentialsError>() || error.source().is_some_and(lacks_credentials)
 }
 
@@ -216,7 +216,7 @@ fn name(code: &str) -> String {
     escape_control(&short)
 }
 
-fn is_throttling(code: &str) -> bool {
+pub(crate) fn is_throttling(code: &str) -> bool {
     code.contains("Throttl")
         || [
             "TooManyRequestsException",
@@ -226,7 +226,7 @@ fn is_throttling(code: &str) -> bool {
         .contains(&code)
 }
 
-fn is_about_credentials(code: &str) -> bool {
+pub(crate) fn is_about_credentials(code: &str) -> bool {
     [
         "UnrecognizedClientException",
         "InvalidClientTokenId",

@@ -1,6 +1,7 @@
 //! The store over Secrets Manager, against the strict fake over HTTP and against moto.
 
 mod contract;
+mod kms;
 mod moto;
 mod person;
 mod refusals;
