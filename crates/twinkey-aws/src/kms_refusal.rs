@@ -35,7 +35,7 @@ impl KmsCall<'_> {
             SdkError::DispatchFailure(_) | SdkError::ConstructionFailure(_)
                 if lacks_credentials(error) =>
             {
-                self.denied("no AWS credentials were found".into())
+                self.denied("no AWS credentials were found")
             }
             SdkError::ConstructionFailure(_) => invalid(
                 self.operation,
@@ -58,23 +58,24 @@ impl KmsCall<'_> {
                 "it was encrypted for something else or by another key, or it was changed",
             ),
             "DisabledException" | "KMSInvalidStateException" => {
-                self.denied("the key is disabled, or about to be deleted".into())
+                self.denied("the key is disabled, or about to be deleted")
             }
             "NotFoundException" => invalid(format!("KMS key {}", self.key()), "there is none"),
             "InvalidKeyUsageException" => invalid(
                 format!("KMS key {}", self.key()),
                 "it is not a symmetric key for encryption",
             ),
-            "AccessDeniedException" | "AccessDenied" => self.denied(
-                Denial::parse(message).map_or_else(|| self.on_key(), |denial| denial.reason()),
-            ),
+            "AccessDeniedException" | "AccessDenied" => {
+                let denial = Denial::parse(message).map(|denial| denial.reason());
+                self.denied(&denial.unwrap_or_else(|| self.on_key()))
+            }
             "KeyUnavailableException" | "DependencyTimeoutException" => {
                 self.transient("the key is not available for now")
             }
             _ if is_throttling(code) || status == 429 => self.transient("rate exceeded"),
             _ if status >= 500 => self.transient("the service failed"),
             _ if status == 403 || is_about_credentials(code) => {
-                self.denied("the credentials are not accepted".into())
+                self.denied("the credentials are not accepted")
             }
             _ => invalid(self.operation, "KMS takes no such request"),
         }
@@ -87,10 +88,10 @@ impl KmsCall<'_> {
         }
     }
 
-    fn denied(&self, reason: String) -> StoreError {
+    fn denied(&self, reason: &str) -> StoreError {
         StoreError::Denied {
             action: format!("kms:{}", self.operation),
-            reason: escape_control(&reason),
+            reason: escape_control(reason),
         }
     }
 

@@ -4,6 +4,7 @@
     reason = "a test kit fails by panicking; each panic says what was expected"
 )]
 
+mod boto3;
 mod ledger;
 mod moto;
 mod operations;
@@ -12,6 +13,7 @@ mod request;
 mod server;
 mod trouble;
 
+pub use boto3::boto3;
 pub use moto::Moto;
 pub use server::SecretsManagerServer;
 pub use trouble::Trouble;

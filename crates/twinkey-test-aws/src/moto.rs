@@ -8,7 +8,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 /// Where `cargo xtask test` installs it, under the target directory.
-const PROGRAM: &str = "tools/moto-5.2.5/bin/moto_server";
+const PROGRAMS: &str = "tools/moto-5.2.5/bin";
 const PATIENCE: Duration = Duration::from_mins(1);
 const READY: &str = "Running on ";
 
@@ -23,7 +23,7 @@ impl Moto {
     /// Starts a server on a free port of loopback and waits until it answers there.
     #[must_use]
     pub fn start() -> Self {
-        let mut child = command(&program());
+        let mut child = command(&program("moto_server"));
         let output = child.stderr.take().expect("piped");
         let (told, ready) = channel();
         let log = std::thread::spawn(move || {
@@ -89,12 +89,13 @@ fn endpoint(log: &Receiver<String>) -> String {
     panic!("moto did not start:\n{}", told.join("\n"));
 }
 
-/// Beside the program that runs: Cargo marks its target directory.
-fn program() -> PathBuf {
+/// A program of moto's environment: `python`, which has boto3, or `moto_server`.
+pub(crate) fn program(name: &str) -> PathBuf {
+    // Beside the program that runs: Cargo marks its target directory.
     let test = std::env::current_exe().expect("a test is a program");
     let marked = |directory: &&Path| directory.join("CACHEDIR.TAG").is_file();
     let target = test.ancestors().find(marked).expect("a target directory");
-    let program = target.join(PROGRAM);
+    let program = target.join(PROGRAMS).join(name);
     assert!(
         program.is_file(),
         "{} is missing: cargo xtask test installs it",
