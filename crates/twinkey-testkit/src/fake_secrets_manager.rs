@@ -73,6 +73,12 @@ impl FakeSecretsManager {
         }
     }
 
+    /// The secrets that there are, by name.
+    #[must_use]
+    pub fn secrets(&self) -> Vec<SecretId> {
+        self.lock().secrets.keys().cloned().collect()
+    }
+
     /// Every version of a secret as it is now, those without a label too, the oldest value first and
     /// those without one last.
     #[must_use]

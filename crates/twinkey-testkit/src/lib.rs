@@ -33,5 +33,5 @@ pub use judge::{Allowance, Broken, Judge};
 pub use matrix::{CrashPoint, CrashWorld, Ending, Matrix, Outcome, Restart};
 pub use provider_contract::{NothingChanged, ProviderUnderTest, provider_contract};
 pub use scene::Scene;
-pub use store_contract::{StoreUnderTest, store_contract};
+pub use store_contract::{Deviation, StoreUnderTest, store_contract, store_contract_but};
 pub use told::ToldOnPanic;

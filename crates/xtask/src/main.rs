@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod fuzz;
+mod moto;
 mod mutants;
 mod sabotage;
 
@@ -44,6 +45,7 @@ fn demo(options: &[&str]) -> Result<(), String> {
 
 fn test(filter: &[&str]) -> Result<(), String> {
     find_or_install_postgres()?;
+    moto::find_or_install()?;
     // The end-to-end tests start the real programs.
     cargo(&[
         "build",

@@ -1,0 +1,205 @@
+//! The store: each method is one call.
+
+use std::fmt;
+
+use async_trait::async_trait;
+use aws_config::SdkConfig;
+use aws_sdk_secretsmanager::Client;
+use aws_sdk_secretsmanager::config::Builder;
+use aws_sdk_secretsmanager::operation::get_secret_value::GetSecretValueOutput;
+use aws_sdk_secretsmanager::primitives::DateTime as AwsDateTime;
+use chrono::{DateTime, DurationRound, TimeDelta, Utc};
+use twinkey_core::{
+    Description, SecretAddress, SecretId, SecretValue, Selector, Stage, Store, StoreError, Version,
+    VersionId,
+};
+
+use crate::description::{description, version_id};
+use crate::limits::{self, invalid};
+use crate::refusal::{Asked, Call};
+use crate::retries::{self, OnlyIfThrottled};
+use crate::{Patience, RotationToken};
+
+/// Secrets Manager in one region, by one caller's rights. Clones share their connections.
+#[derive(Clone)]
+pub struct SecretsManagerStore {
+    client: Client,
+    rotation_token: Option<RotationToken>,
+}
+
+impl SecretsManagerStore {
+    /// A store by the credentials, the region and the endpoint of a configuration; its timeouts and
+    /// its retries are replaced by ours. No call is made.
+    #[must_use]
+    pub fn new(config: &SdkConfig, patience: Patience) -> Self {
+        let config = Builder::from(config)
+            .timeout_config(patience.timeouts())
+            .retry_config(retries::policy())
+            .build();
+        Self {
+            client: Client::from_conf(config),
+            rotation_token: None,
+        }
+    }
+
+    /// The same store for one rotation whose event brought a token: each put sends it back.
+    #[must_use]
+    pub fn with_rotation_token(self, token: RotationToken) -> Self {
+        Self {
+            rotation_token: Some(token),
+            ..self
+        }
+    }
+
+    /// The ARN of a secret: what a rotation must be asked for by, so that a server's mark names one
+    /// secret in one way. One call, unless it is one already.
+    pub async fn arn(&self, secret: &SecretId) -> Result<SecretId, StoreError> {
+        if secret.as_str().starts_with("arn:") {
+            return Ok(secret.clone());
+        }
+        limits::check_secret(secret)?;
+        let call = describing(secret);
+        let request = self.client.describe_secret().secret_id(secret.as_str());
+        let output = request.send().await.map_err(|error| call.refused(&error))?;
+        let arn = output.arn().map(SecretId::new);
+        arn.ok_or_else(|| StoreError::NoSecret(secret.clone()))
+    }
+}
+
+impl fmt::Debug for SecretsManagerStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SecretsManagerStore")
+    }
+}
+
+#[async_trait]
+impl Store for SecretsManagerStore {
+    fn address(&self, secret: &SecretId) -> SecretAddress {
+        SecretAddress {
+            store: "aws".into(),
+            secret: secret.clone(),
+        }
+    }
+
+    async fn describe(&self, secret: &SecretId) -> Result<Description, StoreError> {
+        limits::check_secret(secret)?;
+        let call = describing(secret);
+        let request = self.client.describe_secret().secret_id(secret.as_str());
+        let output = request.send().await.map_err(|error| call.refused(&error))?;
+        description(secret, &output)
+    }
+
+    async fn read(&self, secret: &SecretId, at: &Selector) -> Result<Version, StoreError> {
+        limits::check_secret(secret)?;
+        let call = Call {
+            operation: "GetSecretValue",
+            secret,
+            asked: Asked::Value(at),
+        };
+        let request = self.client.get_secret_value().secret_id(secret.as_str());
+        let request = match at {
+            Selector::Stage(stage) => request.version_stage(stage.as_str()),
+            Selector::Version(id) => request.version_id(id.as_str()),
+            Selector::VersionAt(id, stage) => request
+                .version_id(id.as_str())
+                .version_stage(stage.as_str()),
+        };
+        let output = request.send().await.map_err(|error| call.refused(&error))?;
+        version(secret, at, output)
+    }
+
+    async fn put(
+        &self,
+        secret: &SecretId,
+        version: &VersionId,
+        value: &SecretValue,
+        stages: &[Stage],
+    ) -> Result<(), StoreError> {
+        limits::check_secret(secret)?;
+        limits::check_value(value)?;
+        limits::check_stages(stages)?;
+        let call = Call {
+            operation: "PutSecretValue",
+            secret,
+            asked: Asked::Put,
+        };
+        let labels = stages.iter().map(|stage| stage.as_str().to_owned());
+        let token = self.rotation_token.as_ref();
+        let request = self
+            .client
+            .put_secret_value()
+            .secret_id(secret.as_str())
+            .client_request_token(version.as_str())
+            .secret_string(value.expose())
+            .set_version_stages(Some(labels.collect()))
+            .set_rotation_token(token.map(|token| token.expose().to_owned()));
+        request.send().await.map_err(|error| call.refused(&error))?;
+        Ok(())
+    }
+
+    async fn move_stage(
+        &self,
+        secret: &SecretId,
+        stage: &Stage,
+        from: Option<&VersionId>,
+        to: Option<&VersionId>,
+    ) -> Result<(), StoreError> {
+        limits::check_secret(secret)?;
+        limits::check_move(stage, from, to)?;
+        let call = Call {
+            operation: "UpdateSecretVersionStage",
+            secret,
+            asked: Asked::Move(to),
+        };
+        let text = |id: Option<&VersionId>| id.map(|id| id.as_str().to_owned());
+        let request = self
+            .client
+            .update_secret_version_stage()
+            .secret_id(secret.as_str())
+            .version_stage(stage.as_str())
+            .set_remove_from_version_id(text(from))
+            .set_move_to_version_id(text(to))
+            .customize()
+            .config_override(Builder::default().retry_classifier(OnlyIfThrottled));
+        request.send().await.map_err(|error| call.refused(&error))?;
+        Ok(())
+    }
+}
+
+fn describing(secret: &SecretId) -> Call<'_> {
+    Call {
+        operation: "DescribeSecret",
+        secret,
+        asked: Asked::Secret,
+    }
+}
+
+fn version(
+    secret: &SecretId,
+    at: &Selector,
+    output: GetSecretValueOutput,
+) -> Result<Version, StoreError> {
+    let stages = output.version_stages().iter().cloned().map(Stage::from);
+    let stages = stages.collect();
+    let id = version_id(secret, output.version_id().unwrap_or_default())?;
+    let created_at = output.created_date().and_then(date).ok_or_else(|| {
+        let field = format!("secret {secret}");
+        invalid(field, format!("{at} has no date"))
+    })?;
+    let value = output.secret_string.map(SecretValue::new).ok_or_else(|| {
+        let field = format!("secret {secret}");
+        invalid(field, format!("{at} is binary; a document is text"))
+    })?;
+    Ok(Version {
+        id,
+        value,
+        created_at,
+        stages,
+    })
+}
+
+/// On the wire it is a number of seconds, whose last digits are noise.
+fn date(date: &AwsDateTime) -> Option<DateTime<Utc>> {
+    let exact = DateTime::from_timestamp(date.secs(), date.subsec_nanos())?;
+    exact.duration_round(TimeDelta::microseconds(1)).ok()
+}

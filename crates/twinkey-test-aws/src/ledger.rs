@@ -1,0 +1,44 @@
+//! What was asked, and what is to go wrong.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use serde_json::{Map, Value};
+use twinkey_core::SecretId;
+
+use crate::Trouble;
+
+/// What a server and the test that uses it share.
+#[derive(Clone, Default)]
+pub(crate) struct Ledger(Arc<Mutex<Entries>>);
+
+#[derive(Default)]
+pub(crate) struct Entries {
+    /// Every call: its operation and its parameters.
+    pub(crate) calls: Vec<(String, Value)>,
+    /// Trouble to come, by operation.
+    pub(crate) troubles: BTreeMap<String, VecDeque<Trouble>>,
+    /// Trouble to come, by how many calls there have been.
+    pub(crate) planned: BTreeMap<usize, Trouble>,
+    /// How many calls there have been.
+    pub(crate) count: usize,
+    /// Fields of `DescribeSecret` that the fake does not know.
+    pub(crate) described: BTreeMap<SecretId, Map<String, Value>>,
+}
+
+impl Ledger {
+    pub(crate) fn entries(&self) -> MutexGuard<'_, Entries> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Writes a call down and tells what is to be wrong with it.
+    pub(crate) fn note(&self, operation: &str, parameters: &Value) -> Option<Trouble> {
+        let mut entries = self.entries();
+        let call = (operation.to_owned(), parameters.clone());
+        entries.calls.push(call);
+        let number = entries.count;
+        entries.count += 1;
+        let planned = entries.planned.remove(&number);
+        planned.or_else(|| entries.troubles.get_mut(operation)?.pop_front())
+    }
+}

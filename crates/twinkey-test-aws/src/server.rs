@@ -1,0 +1,211 @@
+//! The server: AWS JSON 1.1 over plain HTTP on loopback.
+
+use std::convert::Infallible;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use serde_json::{Map, Value};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::{JoinHandle, JoinSet};
+use twinkey_core::SecretId;
+use twinkey_testkit::{FakeClock, FakeSecretsManager};
+
+use crate::Trouble;
+use crate::ledger::Ledger;
+use crate::operations::Service;
+use crate::refusal::Refusal;
+use crate::request::{Request, arn};
+
+type Answer = hyper::Response<Full<Bytes>>;
+
+/// Secrets Manager on loopback. It ends when it is dropped.
+pub struct SecretsManagerServer {
+    address: SocketAddr,
+    service: Service,
+    task: JoinHandle<()>,
+}
+
+impl SecretsManagerServer {
+    /// Serves a fake on a free port. Each call moves the fake's clock by a millisecond.
+    pub async fn start(fake: FakeSecretsManager, clock: FakeClock) -> Self {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await;
+        let listener = listener.expect("a free port on loopback");
+        let address = listener.local_addr().expect("a bound port");
+        let service = Service {
+            fake,
+            clock,
+            ledger: Ledger::default(),
+        };
+        let task = tokio::spawn(accept(listener, service.clone()));
+        Self {
+            address,
+            service,
+            task,
+        }
+    }
+
+    /// What an SDK takes as its endpoint.
+    #[must_use]
+    pub fn endpoint(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// The fake behind it.
+    #[must_use]
+    pub fn fake(&self) -> &FakeSecretsManager {
+        &self.service.fake
+    }
+
+    /// The ARN that this server gives a secret; it takes names and ARNs.
+    #[must_use]
+    pub fn arn(&self, name: &str) -> SecretId {
+        SecretId::new(arn(&SecretId::new(name)))
+    }
+
+    /// How often an operation was called, however it was answered.
+    #[must_use]
+    pub fn count(&self, operation: &str) -> usize {
+        self.requests(operation).len()
+    }
+
+    /// Every call since the last look, in order.
+    #[must_use]
+    pub fn take_calls(&self) -> Vec<String> {
+        let calls = std::mem::take(&mut self.service.ledger.entries().calls);
+        calls.into_iter().map(|(operation, _)| operation).collect()
+    }
+
+    /// The parameters of the calls of an operation, secret values too.
+    #[must_use]
+    pub fn requests(&self, operation: &str) -> Vec<Value> {
+        let entries = self.service.ledger.entries();
+        let calls = entries.calls.iter();
+        calls
+            .filter(|(called, _)| called == operation)
+            .map(|(_, parameters)| parameters.clone())
+            .collect()
+    }
+
+    /// The next call of an operation that has no trouble yet meets this one.
+    pub fn next(&self, operation: &str, trouble: Trouble) {
+        let mut entries = self.service.ledger.entries();
+        let queue = entries.troubles.entry(operation.to_owned()).or_default();
+        queue.push_back(trouble);
+    }
+
+    /// The call that comes after `others` other calls meets trouble, whatever its operation.
+    pub fn after(&self, others: usize, trouble: Trouble) {
+        let mut entries = self.service.ledger.entries();
+        let number = entries.count + others;
+        entries.planned.insert(number, trouble);
+    }
+
+    /// Fields that `DescribeSecret` and `ListSecrets` tell of a secret from now on: `OwningService`, say.
+    pub fn describe_as(&self, secret: &str, fields: Map<String, Value>) {
+        let mut entries = self.service.ledger.entries();
+        entries.described.insert(SecretId::new(secret), fields);
+    }
+}
+
+impl Drop for SecretsManagerServer {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// The connections end with the task.
+async fn accept(listener: TcpListener, service: Service) {
+    let mut connections = JoinSet::new();
+    while let Ok((stream, _)) = listener.accept().await {
+        connections.spawn(serve(stream, service.clone()));
+        while connections.try_join_next().is_some() {}
+    }
+}
+
+async fn serve(stream: TcpStream, service: Service) {
+    let answer = service_fn(|request| answer(request, &service));
+    // A connection that ends in an error is a client that went away, or a trouble.
+    let _ = http1::Builder::new()
+        .serve_connection(TokioIo::new(stream), answer)
+        .await;
+}
+
+/// An error closes the connection without an answer.
+async fn answer(request: hyper::Request<Incoming>, service: &Service) -> io::Result<Answer> {
+    let Some(operation) = operation(&request) else {
+        return Ok(refused(&Refusal::new("UnknownOperationException", "")));
+    };
+    let body = request.into_body().collect().await;
+    let body = body.map_err(io::Error::other)?.to_bytes();
+    let Ok(parameters) = serde_json::from_slice(&body) else {
+        return Ok(refused(&Refusal::new("SerializationException", "")));
+    };
+    match service.ledger.note(&operation, &parameters) {
+        None => Ok(performed(service, &operation, &parameters).await),
+        Some(trouble) => troubled(trouble, service, &operation, &parameters).await,
+    }
+}
+
+async fn performed(service: &Service, operation: &str, parameters: &Value) -> Answer {
+    match service.perform(operation, parameters).await {
+        Ok(value) => response(200, &value),
+        Err(refusal) => refused(&refusal),
+    }
+}
+
+async fn troubled(
+    trouble: Trouble,
+    service: &Service,
+    operation: &str,
+    parameters: &Value,
+) -> io::Result<Answer> {
+    let refusal = match trouble {
+        Trouble::Throttle => Refusal::throttled(),
+        Trouble::Deny => {
+            let secret = Request::new(operation, parameters).secret();
+            Refusal::denied(operation, &secret.map_or("*".into(), |it| arn(&it)))
+        }
+        Trouble::DenyKms => Refusal::denied_by_kms(),
+        Trouble::BrokenKms => Refusal::broken_kms(operation),
+        Trouble::ExpiredCredentials => Refusal::expired_credentials(),
+        Trouble::Break => Refusal::broken(),
+        Trouble::Quote => Refusal::quoting(parameters),
+        Trouble::Garble => {
+            return Ok(hyper::Response::new(Full::from(
+                parameters.to_string() + "}",
+            )));
+        }
+        Trouble::Hang => std::future::pending::<Infallible>().await.into(),
+        Trouble::DropBefore => return Err(io::ErrorKind::ConnectionReset.into()),
+        Trouble::DropAfter => {
+            performed(service, operation, parameters).await;
+            return Err(io::ErrorKind::ConnectionReset.into());
+        }
+    };
+    Ok(refused(&refusal))
+}
+
+/// `X-Amz-Target: secretsmanager.GetSecretValue`
+fn operation(request: &hyper::Request<Incoming>) -> Option<String> {
+    let target = request.headers().get("x-amz-target")?.to_str().ok()?;
+    target.strip_prefix("secretsmanager.").map(str::to_owned)
+}
+
+fn refused(refusal: &Refusal) -> Answer {
+    response(refusal.status, &refusal.body())
+}
+
+fn response(status: u16, body: &Value) -> Answer {
+    hyper::Response::builder()
+        .status(status)
+        .header("content-type", "application/x-amz-json-1.1")
+        .header("x-amzn-requestid", "TEST-request")
+        .body(Full::from(body.to_string()))
+        .expect("a status and two headers")
+}
