@@ -254,7 +254,8 @@ impl Pass<'_> {
     ) -> Result<(), RotationFailure> {
         let now = self.clock.now();
         let mut description = description.clone();
-        description.current_since.get_or_insert(current.created_at);
+        // A store may know better when AWSCURRENT moved, or only when its value was stored.
+        description.current_since = description.current_since.max(Some(current.created_at));
         let wait =
             overlap_ends(&description, min_overlap, now).map_or(TimeDelta::zero(), |end| end - now);
         if self.token.is_forced() || wait <= TimeDelta::zero() {

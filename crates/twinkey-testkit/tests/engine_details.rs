@@ -518,18 +518,18 @@ async fn version_pending(scene: &Scene) -> Option<VersionId> {
     description.holder(&Stage::Pending).cloned()
 }
 
-/// A store that does not keep when AWSCURRENT moved.
-struct Forgetful(FakeSecretsManager);
+/// A store that says this of when AWSCURRENT moved.
+struct Believing(FakeSecretsManager, Option<DateTime<Utc>>);
 
 #[async_trait]
-impl Store for Forgetful {
+impl Store for Believing {
     fn address(&self, secret: &SecretId) -> SecretAddress {
         self.0.address(secret)
     }
 
     async fn describe(&self, secret: &SecretId) -> Result<Description, StoreError> {
         let mut description = self.0.describe(secret).await?;
-        description.current_since = None;
+        description.current_since = self.1;
         Ok(description)
     }
 
@@ -586,19 +586,21 @@ async fn create_over(
 }
 
 #[tokio::test]
-async fn p9_where_a_store_forgets_when_awscurrent_moved_its_value_tells_its_age() {
-    let scene = warm(FakeKind::Password).await;
-    scene.store.tag(&scene.secret, MIN_OVERLAP_TAG, "1h");
-    let store = Forgetful(scene.store.clone());
-    let error = create_over(&store, &scene, Injector::default())
-        .await
-        .expect_err("too young");
-    assert_eq!(error.cause.error_type(), "MinimumOverlap");
-    // The fake's values are a microsecond apart at least.
-    scene.clock.advance(TimeDelta::minutes(61));
-    create_over(&store, &scene, Injector::default())
-        .await
-        .expect("old enough");
+async fn p9_where_a_store_knows_no_better_when_awscurrent_moved_its_value_tells_its_age() {
+    for said in [None, Some(DateTime::UNIX_EPOCH)] {
+        let scene = warm(FakeKind::Password).await;
+        scene.store.tag(&scene.secret, MIN_OVERLAP_TAG, "1h");
+        let store = Believing(scene.store.clone(), said);
+        let error = create_over(&store, &scene, Injector::default())
+            .await
+            .expect_err("too young");
+        assert_eq!(error.cause.error_type(), "MinimumOverlap");
+        // The fake's values are a microsecond apart at least.
+        scene.clock.advance(TimeDelta::minutes(61));
+        create_over(&store, &scene, Injector::default())
+            .await
+            .expect("old enough");
+    }
 }
 
 #[tokio::test]
