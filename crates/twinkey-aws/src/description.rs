@@ -7,6 +7,7 @@ use aws_sdk_secretsmanager::types::Tag;
 use twinkey_core::{Description, SecretId, Stage, StoreError, VersionId};
 
 use crate::limits::invalid;
+use crate::store::date;
 
 /// A description, unless the secret is somebody else's to rotate.
 pub(crate) fn description(
@@ -20,6 +21,7 @@ pub(crate) fn description(
         rotation_enabled: output.rotation_enabled() == Some(true),
         // No date among them says when AWSCURRENT moved: see the README.
         current_since: None,
+        rotated_at: output.last_rotated_date().and_then(date),
     })
 }
 

@@ -199,7 +199,7 @@ fn version(
 }
 
 /// On the wire it is a number of seconds, whose last digits are noise.
-fn date(date: &AwsDateTime) -> Option<DateTime<Utc>> {
+pub(crate) fn date(date: &AwsDateTime) -> Option<DateTime<Utc>> {
     let exact = DateTime::from_timestamp(date.secs(), date.subsec_nanos())?;
     exact.duration_round(TimeDelta::microseconds(1)).ok()
 }

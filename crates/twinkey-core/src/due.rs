@@ -67,6 +67,7 @@ mod tests {
                 })
                 .collect(),
             current_since: Some(DateTime::UNIX_EPOCH),
+            rotated_at: None,
             rotation_enabled: true,
             ..Description::default()
         }

@@ -254,8 +254,11 @@ impl Pass<'_> {
     ) -> Result<(), RotationFailure> {
         let now = self.clock.now();
         let mut description = description.clone();
-        // A store may know better when AWSCURRENT moved, or only when its value was stored.
-        description.current_since = description.current_since.max(Some(current.created_at));
+        // Where no store keeps when AWSCURRENT moved: not before its value was stored, and, if that was in
+        // the last rotation, when that finished.
+        let stored = Some(current.created_at);
+        let known = description.current_since;
+        description.current_since = known.or(stored.max(description.rotated_at));
         let wait =
             overlap_ends(&description, min_overlap, now).map_or(TimeDelta::zero(), |end| end - now);
         if self.token.is_forced() || wait <= TimeDelta::zero() {

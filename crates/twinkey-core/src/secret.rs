@@ -194,6 +194,8 @@ pub struct Description {
     pub rotation_enabled: bool,
     /// When AWSCURRENT last moved, if the store keeps that.
     pub current_since: Option<DateTime<Utc>>,
+    /// When the last rotation finished, if the store keeps that.
+    pub rotated_at: Option<DateTime<Utc>>,
 }
 
 impl Description {

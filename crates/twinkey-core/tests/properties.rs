@@ -69,6 +69,7 @@ fn rotated(current_since: DateTime<Utc>) -> Description {
             version("b", &[Stage::Current, Stage::Slot(Slot::B)]),
         ]),
         current_since: Some(current_since),
+        rotated_at: None,
         rotation_enabled: true,
         ..Description::default()
     }

@@ -219,6 +219,7 @@ impl State {
                 .collect(),
             rotation_enabled: true,
             current_since: self.current_since,
+            rotated_at: None,
         }
     }
 

@@ -518,18 +518,19 @@ async fn version_pending(scene: &Scene) -> Option<VersionId> {
     description.holder(&Stage::Pending).cloned()
 }
 
-/// A store that says this of when AWSCURRENT moved.
-struct Believing(FakeSecretsManager, Option<DateTime<Utc>>);
+/// A store that does not keep when AWSCURRENT moved, and says this of when the last rotation finished.
+struct Forgetful(FakeSecretsManager, Option<DateTime<Utc>>);
 
 #[async_trait]
-impl Store for Believing {
+impl Store for Forgetful {
     fn address(&self, secret: &SecretId) -> SecretAddress {
         self.0.address(secret)
     }
 
     async fn describe(&self, secret: &SecretId) -> Result<Description, StoreError> {
         let mut description = self.0.describe(secret).await?;
-        description.current_since = self.1;
+        description.current_since = None;
+        description.rotated_at = self.1;
         Ok(description)
     }
 
@@ -586,11 +587,12 @@ async fn create_over(
 }
 
 #[tokio::test]
-async fn p9_where_a_store_knows_no_better_when_awscurrent_moved_its_value_tells_its_age() {
-    for said in [None, Some(DateTime::UNIX_EPOCH)] {
+async fn p9_where_a_store_forgets_when_awscurrent_moved_its_value_tells_its_age() {
+    // The last rotation does not count where a person has put a value since.
+    for rotated_at in [None, Some(DateTime::UNIX_EPOCH)] {
         let scene = warm(FakeKind::Password).await;
         scene.store.tag(&scene.secret, MIN_OVERLAP_TAG, "1h");
-        let store = Believing(scene.store.clone(), said);
+        let store = Forgetful(scene.store.clone(), rotated_at);
         let error = create_over(&store, &scene, Injector::default())
             .await
             .expect_err("too young");
@@ -601,6 +603,18 @@ async fn p9_where_a_store_knows_no_better_when_awscurrent_moved_its_value_tells_
             .await
             .expect("old enough");
     }
+}
+
+#[tokio::test]
+async fn p9_a_value_that_was_published_long_after_it_was_stored_has_its_time_from_then_on() {
+    let scene = warm(FakeKind::Password).await;
+    scene.store.tag(&scene.secret, MIN_OVERLAP_TAG, "1h");
+    scene.clock.advance(TimeDelta::minutes(61));
+    let store = Forgetful(scene.store.clone(), Some(scene.now()));
+    let error = create_over(&store, &scene, Injector::default())
+        .await
+        .expect_err("too young");
+    assert_eq!(error.cause.error_type(), "MinimumOverlap");
 }
 
 #[tokio::test]

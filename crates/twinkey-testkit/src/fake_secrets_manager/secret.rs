@@ -82,6 +82,7 @@ impl Secret {
                 .collect(),
             rotation_enabled: self.rotation_enabled,
             current_since: self.current_since,
+            rotated_at: None,
         }
     }
 
