@@ -8,13 +8,6 @@ use twinkey_testkit::{FakeClock, FakeSecretsManager};
 
 use crate::{FIRST_PASSWORD, Function, Site};
 
-/// Calls to Secrets Manager of one later rotation of a password, by operation, the admin's secret included.
-pub const ROTATION_OF_A_PASSWORD: [(&str, usize); 4] = [
-    ("DescribeSecret", 0),
-    ("GetSecretValue", 0),
-    ("PutSecretValue", 0),
-    ("UpdateSecretVersionStage", 0),
-];
 const ADMIN: &str = "db/admin";
 
 /// An account with an admin's secret in it.

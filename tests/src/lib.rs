@@ -6,7 +6,7 @@ mod forms;
 mod function;
 mod runtime_api;
 
-pub use account::{Account, ROTATION_OF_A_PASSWORD};
+pub use account::Account;
 pub use forms::{forms, leaks};
 pub use function::{Function, Streams, step_event};
 pub use runtime_api::{Answer, RuntimeApi};

@@ -7,10 +7,24 @@ use twinkey_core::Failure;
 /// What is left of an invocation for saying that its time is over: writing two lines and sending one answer.
 pub(crate) const MARGIN: Duration = Duration::from_millis(500);
 
-/// How long a step may take that must have ended a margin before `deadline`.
-pub(crate) fn time_left(deadline: SystemTime, now: SystemTime) -> Duration {
-    let left = deadline.duration_since(now).unwrap_or_default();
-    left.saturating_sub(MARGIN)
+/// The longest that Lambda lets an invocation last.
+/// <https://docs.aws.amazon.com/lambda/latest/dg/configuration-timeout.html>
+const LONGEST: Duration = Duration::from_mins(15);
+
+/// When this process began: no event that it was given can have been over before.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Began(pub(crate) SystemTime);
+
+impl Began {
+    /// How long a step may take that must have ended a margin before `deadline`. A deadline before our own
+    /// beginning is none: `cargo lambda watch` sends a constant of 1970.
+    pub(crate) fn time_left(self, deadline: SystemTime, now: SystemTime) -> Duration {
+        if deadline < self.0 {
+            return LONGEST;
+        }
+        let left = deadline.duration_since(now).unwrap_or_default();
+        left.saturating_sub(MARGIN)
+    }
 }
 
 /// Runs a step within its time. What is still under way is dropped, as if the process had died: the
@@ -45,12 +59,14 @@ mod tests {
 
     #[test]
     fn a_step_ends_a_margin_before_its_invocation() {
-        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(100);
-        let in_three = now + Duration::from_secs(3);
-        assert_eq!(time_left(in_three, now), Duration::from_millis(2500));
-        assert_eq!(time_left(now + MARGIN / 2, now), Duration::ZERO);
-        let past = now - Duration::from_secs(1);
-        assert_eq!(time_left(past, now), Duration::ZERO);
+        let second = Duration::from_secs(1);
+        let began = Began(SystemTime::UNIX_EPOCH + 100 * second);
+        let now = began.0 + 10 * second;
+        let left = |deadline| began.time_left(deadline, now);
+        assert_eq!(left(now + 3 * second), Duration::from_millis(2500));
+        assert_eq!(left(now + MARGIN / 2), Duration::ZERO);
+        assert_eq!(left(now - second), Duration::ZERO);
+        assert_eq!(left(SystemTime::UNIX_EPOCH), LONGEST);
     }
 
     #[tokio::test(start_paused = true)]

@@ -14,7 +14,7 @@ use twinkey_core::{
     Engine, Failure, StepOutcome, StepRecord, StepReport, StepRequest, SystemClock,
 };
 
-use crate::deadline::{time_left, within};
+use crate::deadline::{Began, within};
 use crate::event::Event;
 use crate::lines::Writer;
 use crate::refusal::{Refusal, failed};
@@ -25,6 +25,7 @@ pub(crate) struct Function {
     /// Or why there is none: each invocation says so, since whoever asks for a rotation reads its answer,
     /// and not what a start has left in the log.
     pub(crate) catalog: Result<Catalog, Failure>,
+    pub(crate) began: Began,
 }
 
 impl Function {
@@ -62,7 +63,7 @@ impl Function {
         rotation_token: Option<RotationToken>,
     ) -> StepRecord {
         let (started_at, started) = (Utc::now(), Instant::now());
-        let time = time_left(context.deadline(), SystemTime::now());
+        let time = self.began.time_left(context.deadline(), SystemTime::now());
         let outcome = match within(time, self.step(request, rotation_token)).await {
             Ok(report) => StepOutcome::Passed(report),
             Err(failure) => StepOutcome::Failed(failure),

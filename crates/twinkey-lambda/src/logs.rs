@@ -1,11 +1,16 @@
 //! What the libraries below us say, on stderr, as JSON.
 
-use tracing_subscriber::filter::Targets;
+use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
-/// Warnings. The runtime repeats each error that it is answered, and that has its own line already.
-const USUAL: &str = "warn,lambda_runtime::layers::panic=off";
+const USUAL: &str = "warn";
+/// Never listened to, whatever is asked for: the one shows the text of each event, and with it a rotation token
+/// or whatever else was sent here (P8); the other repeats each error, which has its own line already.
+const NEVER: [&str; 2] = [
+    "lambda_runtime::layers::api_response",
+    "lambda_runtime::layers::panic",
+];
 
 /// Listens as `RUST_LOG` says (`target=level,…`), or to warnings.
 ///
@@ -22,8 +27,14 @@ pub(crate) fn listen(rust_log: Option<&str>) {
     tracing_subscriber::registry()
         .with(layer)
         .with(filter)
+        .with(all_but_never())
         .init();
     if let Some(error) = wrong {
         eprintln!("RUST_LOG: {error}; listening to warnings instead");
     }
+}
+
+fn all_but_never() -> Targets {
+    let all = Targets::new().with_default(LevelFilter::TRACE);
+    all.with_targets(NEVER.map(|target| (target, LevelFilter::OFF)))
 }

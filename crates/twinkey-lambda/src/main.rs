@@ -10,11 +10,13 @@ mod refusal;
 
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use lambda_runtime::{Runtime, service_fn};
 use twinkey_aws::{Patience, SecretsManagerStore, connect};
 use twinkey_catalog::Catalog;
 
+use crate::deadline::Began;
 use crate::function::Function;
 use crate::refusal::misconfigured;
 
@@ -56,6 +58,7 @@ async fn serve() -> Result<(), lambda_runtime::Error> {
     let catalog = Catalog::from_environment(Arc::new(store.clone()));
     let function = Function {
         store,
+        began: Began(SystemTime::now()),
         catalog: catalog.map_err(|error| misconfigured(&error)),
     };
     Runtime::new(service_fn(|event| function.answer(event)))

@@ -99,6 +99,10 @@ async fn the_token_of_another_accounts_rotation_goes_back_with_the_put_and_nowhe
         ("answer", format!("{answer:?}")),
     ] {
         assert!(format!("{text}{proof}").contains(proof));
-        assert!(!text.contains(proof), "{stream}");
+        assert!(
+            !text.contains(proof),
+            "{stream}: {:?}",
+            text.lines().find(|line| line.contains(proof))
+        );
     }
 }
