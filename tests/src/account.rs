@@ -69,12 +69,15 @@ impl Account {
     #[must_use]
     pub fn function(&self) -> Function {
         let bundle = self.site.cluster.ca_path();
+        // In the place of the system's authorities, which are many to read and none of them concerned.
+        let others = self.site.cluster.foreign_ca_path();
         Function::new(&[
             ("AWS_ENDPOINT_URL", &self.aws.endpoint()),
             ("AWS_REGION", "eu-central-1"),
             ("AWS_ACCESS_KEY_ID", "TEST-key"),
             ("AWS_SECRET_ACCESS_KEY", "TEST-secret-access-key"),
             ("AWS_SESSION_TOKEN", "TEST-session-token"),
+            ("SSL_CERT_FILE", &others.to_string_lossy()),
             ("TWINKEY_CA_BUNDLE", &bundle.to_string_lossy()),
         ])
     }

@@ -13,7 +13,7 @@ use twinkey_core::{SecretId, Step, VersionId};
 use crate::{Answer, RuntimeApi, program};
 
 /// What an invocation has unless a test says otherwise; more than anything here takes.
-const TIME: Duration = Duration::from_secs(60);
+const TIME: Duration = Duration::from_mins(1);
 
 /// One execution environment of the function. Two of them at once are two concurrent invocations.
 pub struct Function {

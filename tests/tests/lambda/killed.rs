@@ -7,6 +7,8 @@ use std::process::Command;
 use twinkey_core::Step;
 use twinkey_tests::{Account, Answer, Function};
 
+/// How many rotations a secret sees here: each of its passwords is tried after each of them.
+const ROTATIONS: usize = 8;
 /// More than one rotation makes: the loop ends by itself long before.
 const TOO_MANY: usize = 400;
 
@@ -62,12 +64,18 @@ async fn p5_kill_nine_at_each_call_of_a_later_rotation_is_mended_by_the_same_rot
     let directory = tempfile::tempdir().expect("a directory");
     let library = build_library(directory.path());
     let account = Account::open().await;
-    let arn = account.secret("app").await;
     let mut function = armed(&account, &library);
-    let first = account.begin("app");
-    function.rotate(&arn, &first).await.expect("calm");
     let mut call = 0;
-    while kill_at(&account, &mut function, "app", call).await {
+    loop {
+        let name = format!("app{}", call / ROTATIONS);
+        if call % ROTATIONS == 0 {
+            let arn = account.secret(&name).await;
+            let first = account.begin(&name);
+            function.rotate(&arn, &first).await.expect("calm");
+        }
+        if !kill_at(&account, &mut function, &name, call).await {
+            break;
+        }
         call += 1;
         assert!(call < TOO_MANY, "the rotation never ends");
     }
