@@ -1,28 +1,44 @@
-//! moto plays AWS in the tests; it is a Python program.
+//! Programs of others that play AWS in the tests, each pinned, in a Python virtual environment of its own.
 
 use std::path::Path;
 use std::process::Command;
 
 use crate::run;
 
-/// `twinkey-test-aws` looks for it here, under the target directory. A new version has a new folder.
-const FOLDER: &str = "target/tools/moto-5.2.5";
-const REQUIREMENTS: &str = "crates/xtask/moto-requirements.txt";
+/// A tool, where the tests look for it under the target directory, and what it is installed from. A new
+/// version has a new folder.
+pub(crate) struct Tool {
+    folder: &'static str,
+    requirements: &'static str,
+}
 
-/// Makes sure that the pinned moto is in its own virtual environment.
-pub(crate) fn find_or_install() -> Result<(), String> {
-    let complete = Path::new(FOLDER).join("complete");
+/// Plays AWS's services. `twinkey-test-aws` starts it.
+pub(crate) const MOTO: Tool = Tool {
+    folder: "target/tools/moto-5.2.5",
+    requirements: "crates/xtask/moto-requirements.txt",
+};
+
+/// Plays Lambda's Runtime API. The end-to-end tests start it; what it would cross-compile with is left out.
+pub(crate) const CARGO_LAMBDA: Tool = Tool {
+    folder: "target/tools/cargo-lambda-1.9.2",
+    requirements: "crates/xtask/cargo-lambda-requirements.txt",
+};
+
+/// Makes sure that a tool is there.
+pub(crate) fn find_or_install(tool: &Tool) -> Result<(), String> {
+    let folder = tool.folder;
+    let complete = Path::new(folder).join("complete");
     if complete.exists() {
         return Ok(());
     }
-    eprintln!("xtask: installing moto in {FOLDER}, once");
-    run(Command::new("python3").args(["-m", "venv", "--clear", FOLDER]))
+    eprintln!("xtask: installing {folder}, once");
+    run(Command::new("python3").args(["-m", "venv", "--clear", folder]))
         .map_err(|error| format!("{error}; on Debian and Ubuntu: apt-get install python3-venv"))?;
     let install =
         "install --quiet --disable-pip-version-check --no-deps --only-binary :all: --requirement";
-    let pip = Path::new(FOLDER).join("bin/pip");
+    let pip = Path::new(folder).join("bin/pip");
     run(Command::new(pip)
         .args(install.split_whitespace())
-        .arg(REQUIREMENTS))?;
+        .arg(tool.requirements))?;
     std::fs::write(&complete, "").map_err(|error| format!("{}: {error}", complete.display()))
 }
