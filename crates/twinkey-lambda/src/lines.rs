@@ -79,7 +79,7 @@ struct EventLine<'a> {
     failure: &'a Failure,
 }
 
-impl<'a> Writer<'a> {
+impl Writer<'_> {
     /// The lines of one delivery of a step: its own, and the rotation's where this ends it.
     pub(crate) fn step(self, request: &StepRequest, record: &StepRecord) -> Vec<String> {
         let ended_at = record.started_at + milliseconds(record.milliseconds);
