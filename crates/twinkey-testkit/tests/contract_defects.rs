@@ -12,8 +12,8 @@ use twinkey_core::{
     Store, StoreError, Verdict, Version, VersionId,
 };
 use twinkey_testkit::{
-    FakeClock, FakeKind, FakeProvider, FakeSecret, FakeSecretsManager, FakeServer, NothingChanged,
-    ProviderUnderTest, StoreUnderTest, provider_contract, store_contract,
+    Deviation, FakeClock, FakeKind, FakeProvider, FakeSecret, FakeSecretsManager, FakeServer,
+    NothingChanged, ProviderUnderTest, StoreUnderTest, provider_contract, store_contract_but,
 };
 
 /// Whether the suite panics.
@@ -173,11 +173,28 @@ mod store {
     }
 
     async fn run(defect: Defect) {
-        store_contract(async || Defective {
+        run_but(defect, &[]).await;
+    }
+
+    async fn run_but(defect: Defect, cases: &[&'static str]) {
+        let known = |case| Deviation { case, why: "TEST" };
+        let deviations: Vec<Deviation> = cases.iter().copied().map(known).collect();
+        store_contract_but(&deviations, async || Defective {
             inner: FakeSecretsManager::new(FakeClock::default()),
             defect,
         })
         .await;
+    }
+
+    #[test]
+    fn a_known_deviation_is_let_pass_until_it_is_none_any_more() {
+        let (defect, case) = (
+            Defect::DatesEveryValueAlike,
+            "values_are_dated_in_strict_order",
+        );
+        assert!(!fails(run_but(defect, &[case])));
+        assert!(fails(run_but(Defect::None, &[case])), "it passes after all");
+        assert!(fails(run_but(defect, &[case, "no_such_case"])));
     }
 
     #[test]

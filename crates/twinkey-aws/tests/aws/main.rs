@@ -2,6 +2,7 @@
 
 mod contract;
 mod kms;
+mod logs;
 mod moto;
 mod person;
 mod refusals;
