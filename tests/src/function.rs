@@ -83,7 +83,6 @@ impl Function {
         let answer = tokio::select! {
             answer = api.invoke(event, self.time) => answer,
             _ = child.wait() => Answer::Exited,
-            () = tokio::time::sleep(self.time) => Answer::TimedOut,
         };
         if matches!(answer, Answer::Exited | Answer::TimedOut) {
             self.end().await;
@@ -96,6 +95,17 @@ impl Function {
         if let Some((_, mut child)) = self.running.take() {
             child.kill().await.expect("ended");
         }
+    }
+
+    /// Stops the process in its tracks: it takes events and answers none.
+    pub async fn freeze(&self) {
+        let (api, child) = self.running.as_ref().expect("it runs");
+        api.until_it_rests().await;
+        let script = format!("kill -STOP {}", child.id().expect("it runs"));
+        let stopped = std::process::Command::new("sh")
+            .args(["-c", &script])
+            .status();
+        assert!(stopped.expect("a shell").success());
     }
 
     /// What it has written.

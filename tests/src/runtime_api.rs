@@ -17,7 +17,7 @@ use hyper::{Method, Request, Response};
 use hyper_util::rt::TokioIo;
 use serde_json::Value;
 use tokio::net::TcpListener;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::{JoinHandle, JoinSet};
 
 /// What became of an invocation.
@@ -29,21 +29,27 @@ pub enum Answer {
     Failed(String, Value),
     /// The process ended before it answered.
     Exited,
-    /// The deadline passed before it answered, and the process was ended.
+    /// The deadline passed before it answered.
     TimedOut,
 }
+
+/// How long a function may take to ask for its first event.
+const START: Duration = Duration::from_mins(1);
 
 /// One event on its way to the function.
 struct Invocation {
     id: String,
     body: Bytes,
-    deadline: SystemTime,
+    time: Duration,
+    taken: oneshot::Sender<()>,
 }
 
 #[derive(Clone)]
 struct Shared {
     waiting: Arc<tokio::sync::Mutex<mpsc::UnboundedReceiver<Invocation>>>,
     asked: Arc<Mutex<HashMap<String, oneshot::Sender<Answer>>>>,
+    /// Whether the function waits for an event.
+    rests: Arc<watch::Sender<bool>>,
 }
 
 /// The server. It ends when it is dropped.
@@ -63,6 +69,7 @@ impl RuntimeApi {
         let shared = Shared {
             waiting: Arc::new(tokio::sync::Mutex::new(waiting)),
             asked: Arc::default(),
+            rests: Arc::new(watch::Sender::new(false)),
         };
         Self {
             address: listener.local_addr().expect("a bound port"),
@@ -78,18 +85,32 @@ impl RuntimeApi {
         self.address.to_string()
     }
 
-    /// Sends an event and waits for the answer, however long that takes.
+    /// Sends an event and waits for the answer. The function has its time from when it takes the event, as
+    /// Lambda counts neither its start nor its rest.
     pub async fn invoke(&self, body: &[u8], time: Duration) -> Answer {
-        let (told, answer) = oneshot::channel();
+        let ((told, answer), (taken, is_taken)) = (oneshot::channel(), oneshot::channel());
         let invocation = Invocation {
             id: format!("TEST-{:032x}", rand::random::<u128>()),
             body: Bytes::copy_from_slice(body),
-            deadline: SystemTime::now() + time,
+            time,
+            taken,
         };
         self.shared.asked().insert(invocation.id.clone(), told);
         let sent = self.events.send(invocation);
         assert!(sent.is_ok(), "the server runs as long as we do");
-        answer.await.expect("an answer")
+        let started = tokio::time::timeout(START, is_taken).await;
+        assert!(started.is_ok(), "the function does not ask for events");
+        match tokio::time::timeout(time, answer).await {
+            Ok(answer) => answer.expect("one answer for each event"),
+            Err(_) => Answer::TimedOut,
+        }
+    }
+
+    /// Until the function has asked for its next event.
+    pub async fn until_it_rests(&self) {
+        let mut rests = self.shared.rests.subscribe();
+        let asked = tokio::time::timeout(START, rests.wait_for(|rests| *rests)).await;
+        assert!(asked.is_ok(), "the function does not ask for events");
     }
 }
 
@@ -131,12 +152,16 @@ impl Shared {
     }
 
     async fn next(&self) -> Response<Full<Bytes>> {
+        self.rests.send_replace(true);
         let invocation = self.waiting.lock().await.recv().await;
+        self.rests.send_replace(false);
         let Some(invocation) = invocation else {
             return response(410);
         };
-        let since = invocation.deadline.duration_since(SystemTime::UNIX_EPOCH);
-        let deadline = since.expect("a time after 1970").as_millis();
+        let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+        let deadline = (since.expect("a time after 1970") + invocation.time).as_millis();
+        // Who asked may have gone.
+        let _ = invocation.taken.send(());
         Response::builder()
             .header("lambda-runtime-aws-request-id", invocation.id)
             .header("lambda-runtime-deadline-ms", deadline.to_string())

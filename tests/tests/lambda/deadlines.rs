@@ -1,9 +1,7 @@
 //! Our error comes before Lambda ends the process. The Runtime API is ours, and ends it at the deadline.
 
-use std::net::Ipv4Addr;
 use std::time::Duration;
 
-use tokio::net::TcpListener;
 use twinkey_core::Step;
 use twinkey_test_aws::Trouble;
 use twinkey_tests::{Account, Answer};
@@ -69,20 +67,21 @@ async fn a_database_that_takes_connections_and_says_nothing_is_told_before_the_d
 
 /// The Runtime API does end what does not answer: else the tests above would show nothing.
 #[tokio::test]
-async fn a_function_that_never_answers_is_ended_at_the_deadline() {
-    let silent = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
-        .await
-        .expect("a port");
+async fn a_function_that_never_answers_is_ended_at_the_deadline_and_the_next_event_starts_another()
+{
     let account = Account::open().await;
     let arn = account.secret("app").await;
     let token = account.begin("app");
     let mut function = account.function();
-    // It asks for its events where nobody answers.
-    function.set(
-        "AWS_LAMBDA_RUNTIME_API",
-        silent.local_addr().expect("bound").to_string(),
-    );
+    let calm = function.step(Step::CreateSecret, &arn, &token).await;
+    assert!(matches!(calm, Answer::Passed(_)), "{calm:?}");
+    function.freeze().await;
     function.time = Duration::from_millis(300);
-    let answer = function.step(Step::CreateSecret, &arn, &token).await;
+    let answer = function.step(Step::SetSecret, &arn, &token).await;
     assert_eq!(answer, Answer::TimedOut);
+    function.time = Duration::from_mins(1);
+    function
+        .rotate(&arn, &token)
+        .await
+        .expect("another process");
 }
