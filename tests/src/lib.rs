@@ -1,6 +1,16 @@
 #![doc = include_str!("../README.md")]
 #![allow(clippy::missing_panics_doc, reason = "test support fails by panicking")]
 
+mod account;
+mod forms;
+mod function;
+mod runtime_api;
+
+pub use account::Account;
+pub use forms::{forms, leaks};
+pub use function::{Function, Streams, step_event};
+pub use runtime_api::{Answer, RuntimeApi};
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::Arc;

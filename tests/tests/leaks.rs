@@ -1,42 +1,10 @@
 //! P8: no value where it does not belong, on any path, at any log level.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
-use twinkey_tests::{Place, Site, text};
+use twinkey_tests::{Place, Site, forms, leaks, text};
 
 /// A password in which every encoding looks different from the password itself.
 const AWKWARD: &str = "TEST p+ss/w%rd?&=";
-
-/// The forms in which a value could appear.
-fn forms(value: &str) -> Vec<String> {
-    let percent: Vec<String> = value.bytes().map(|byte| format!("%{byte:02X}")).collect();
-    let usual: String = value
-        .chars()
-        .map(|c| {
-            if c.is_ascii_alphanumeric() || "-._~".contains(c) {
-                c.to_string()
-            } else {
-                format!("%{:02X}", c as u32)
-            }
-        })
-        .collect();
-    let debug = format!("{value:?}").trim_matches('"').to_owned();
-    vec![
-        value.into(),
-        STANDARD.encode(value),
-        URL_SAFE_NO_PAD.encode(value),
-        percent.concat(),
-        usual,
-        debug,
-    ]
-}
-
-fn leaks(stream: &str, value: &str) -> bool {
-    forms(value)
-        .iter()
-        .any(|form| stream.contains(form.as_str()))
-}
 
 /// Everything that the program writes, at the most talkative level.
 fn everything(place: &Place<'_>, arguments: &[&str]) -> String {

@@ -1,9 +1,9 @@
 #![doc = include_str!("../README.md")]
 
 mod fuzz;
-mod moto;
 mod mutants;
 mod sabotage;
+mod tools;
 
 use std::os::unix::process::CommandExt;
 use std::process::{Command, ExitCode};
@@ -45,7 +45,8 @@ fn demo(options: &[&str]) -> Result<(), String> {
 
 fn test(filter: &[&str]) -> Result<(), String> {
     find_or_install_postgres()?;
-    moto::find_or_install()?;
+    tools::find_or_install(&tools::MOTO)?;
+    tools::find_or_install(&tools::CARGO_LAMBDA)?;
     // The end-to-end tests start the real programs.
     cargo(&[
         "build",
@@ -53,6 +54,8 @@ fn test(filter: &[&str]) -> Result<(), String> {
         "twinkey-cli",
         "--package",
         "twinkey-demo",
+        "--package",
+        "twinkey-lambda",
     ])?;
     cargo(&["test", "--workspace", "--doc"])?;
     let runner: &[&str] = if has_nextest() {
@@ -86,7 +89,8 @@ fn lint() -> Result<(), String> {
 
 /// Goes further than the tests do, and writes docs/PROOF.md; or only writes it, from the last figures.
 fn prove(options: &[&str]) -> Result<(), String> {
-    let program = ["run", "--release", "--quiet", "--package", "twinkey-proof"];
+    let program = "run --profile prove --quiet --package twinkey-proof";
+    let program: Vec<&str> = program.split_whitespace().collect();
     cargo(&[program.as_slice(), options].concat())
 }
 

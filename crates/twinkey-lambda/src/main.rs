@@ -1,0 +1,67 @@
+#![doc = include_str!("../README.md")]
+
+mod deadline;
+mod event;
+mod function;
+mod lines;
+mod logs;
+mod metrics;
+mod refusal;
+
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use lambda_runtime::{Runtime, service_fn};
+use twinkey_aws::{Patience, SecretsManagerStore, connect};
+use twinkey_catalog::Catalog;
+
+use crate::deadline::Began;
+use crate::function::Function;
+use crate::refusal::misconfigured;
+
+/// What Lambda sets and its runtime library insists on.
+const SET_BY_LAMBDA: [&str; 4] = [
+    "AWS_LAMBDA_RUNTIME_API",
+    "AWS_LAMBDA_FUNCTION_NAME",
+    "AWS_LAMBDA_FUNCTION_MEMORY_SIZE",
+    "AWS_LAMBDA_FUNCTION_VERSION",
+];
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    // First, since whatever speaks TLS takes it from here. Nobody can have been quicker.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    logs::listen(std::env::var("RUST_LOG").ok().as_deref());
+    if let Some(missing) = SET_BY_LAMBDA
+        .into_iter()
+        .find(|it| std::env::var_os(it).is_none())
+    {
+        eprintln!(
+            "error: {missing} is not set: this program is started by AWS Lambda\n\
+                   hint: to rotate by hand: twinkey rotate NAME"
+        );
+        return ExitCode::FAILURE;
+    }
+    match serve().await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: the Runtime API of Lambda: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Answers events until Lambda ends the process.
+async fn serve() -> Result<(), lambda_runtime::Error> {
+    let store = SecretsManagerStore::new(&connect().await, Patience::default());
+    let catalog = Catalog::from_environment(Arc::new(store.clone()));
+    let function = Function {
+        store,
+        began: Began(SystemTime::now()),
+        catalog: catalog.map_err(|error| misconfigured(&error)),
+    };
+    Runtime::new(service_fn(|event| function.answer(event)))
+        .run()
+        .await
+}

@@ -1,0 +1,9 @@
+//! The rotation function end to end: the real `bootstrap`, Secrets Manager's protocol, a real database over TLS.
+
+mod cost;
+mod deadlines;
+mod deliveries;
+mod events;
+mod killed;
+mod leaks;
+mod watch;
