@@ -23,7 +23,9 @@ mod told;
 pub use clock::FakeClock;
 pub use explore::{Invocation, explore};
 pub use fake_provider::{FakeKind, FakeProvider, FakeSecret};
-pub use fake_secrets_manager::{FakeSecretsManager, RotationEnd, RotationService, StoredVersion};
+pub use fake_secrets_manager::{
+    FakeSecretsManager, RotationEnd, RotationService, SecretDates, StoredVersion,
+};
 pub use fake_server::FakeServer;
 pub use fault::{Call, Fault};
 pub use faulty_provider::FaultyProvider;
@@ -33,5 +35,7 @@ pub use judge::{Allowance, Broken, Judge};
 pub use matrix::{CrashPoint, CrashWorld, Ending, Matrix, Outcome, Restart};
 pub use provider_contract::{NothingChanged, ProviderUnderTest, provider_contract};
 pub use scene::Scene;
-pub use store_contract::{Deviation, StoreUnderTest, store_contract, store_contract_but};
+pub use store_contract::{
+    CurrentSince, Deviation, StoreUnderTest, store_contract, store_contract_but,
+};
 pub use told::ToldOnPanic;

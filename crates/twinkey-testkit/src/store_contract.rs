@@ -37,11 +37,22 @@ pub trait StoreUnderTest {
         secret: &SecretId,
         token: &VersionId,
     ) -> impl Future<Output = Result<(), StoreError>>;
-    /// Whether the store keeps when AWSCURRENT moved. Where it does not, a description tells no date,
-    /// and the engine takes that of the current version.
-    fn keeps_current_since(&self) -> bool {
-        true
+    /// What the store keeps of when AWSCURRENT moved.
+    fn keeps_current_since(&self) -> CurrentSince {
+        CurrentSince::Always
     }
+}
+
+/// What a store keeps of when AWSCURRENT moved. The engine takes the date of the current version where
+/// that is later, or nothing is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CurrentSince {
+    /// Every move.
+    Always,
+    /// When a rotation last moved it; a value put by hand changes nothing.
+    ByRotations,
+    /// Nothing.
+    Never,
 }
 
 /// A case of the suite that a stand-in for a store is known not to pass: somebody else's emulator, say.
