@@ -7,7 +7,7 @@ use aws_config::{Region, SdkConfig};
 use twinkey_aws::{Patience, SecretsManagerStore};
 use twinkey_core::{SecretId, SecretValue, Store, StoreError, VersionId};
 use twinkey_test_aws::Moto;
-use twinkey_testkit::{Deviation, StoreUnderTest, store_contract_but};
+use twinkey_testkit::{CurrentSince, Deviation, StoreUnderTest, store_contract_but};
 
 use crate::person::Person;
 use crate::world::config;
@@ -103,8 +103,8 @@ impl StoreUnderTest for Account {
         self.person.rotate(secret, token).await
     }
 
-    fn keeps_current_since(&self) -> bool {
-        false
+    fn keeps_current_since(&self) -> CurrentSince {
+        CurrentSince::Never
     }
 }
 

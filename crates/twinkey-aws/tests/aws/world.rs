@@ -7,7 +7,7 @@ use aws_sdk_secretsmanager::config::{Credentials, SharedCredentialsProvider};
 use twinkey_aws::{Patience, SecretsManagerStore};
 use twinkey_core::{SecretId, SecretValue, Slot, Stage, Store, StoreError, VersionId};
 use twinkey_test_aws::SecretsManagerServer;
-use twinkey_testkit::{FakeClock, FakeSecretsManager, StoreUnderTest};
+use twinkey_testkit::{CurrentSince, FakeClock, FakeSecretsManager, StoreUnderTest};
 
 use crate::person::Person;
 
@@ -114,7 +114,7 @@ impl StoreUnderTest for World {
         self.person.rotate(secret, token).await
     }
 
-    fn keeps_current_since(&self) -> bool {
-        false
+    fn keeps_current_since(&self) -> CurrentSince {
+        CurrentSince::ByRotations
     }
 }
