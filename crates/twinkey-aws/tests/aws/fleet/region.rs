@@ -93,7 +93,8 @@ impl Region {
         fake.rotate_secret(&secret, &token).expect("begun");
         let slot = if token == id('b') { Slot::B } else { Slot::A };
         let stages = [Stage::Pending, Stage::Slot(slot)];
-        let put = fake.put(&secret, &token, &value(), &stages);
+        let value = value();
+        let put = fake.put(&secret, &token, &value, &stages);
         put.await.expect("stored");
     }
 
