@@ -182,11 +182,9 @@ fn unfit(description: &Description) -> Option<Reason> {
 
 /// `AutomaticallyAfterDays` is told beside an expression, too.
 fn rule(rules: &RotationRulesType) -> Option<Schedule> {
-    match rules.schedule_expression() {
-        Some(expression) => expression.parse().ok(),
-        None => {
-            let days = rules.automatically_after_days()?;
-            format!("rate({days} days)").parse().ok()
-        }
+    if let Some(expression) = rules.schedule_expression() {
+        return expression.parse().ok();
     }
+    let days = rules.automatically_after_days()?;
+    format!("rate({days} days)").parse().ok()
 }

@@ -96,6 +96,35 @@ async fn p5_two_ticks_at_once_ask_for_one_rotation() {
 }
 
 #[tokio::test]
+async fn p5_a_request_whose_reply_was_lost_is_repeated_with_the_same_token() {
+    let region = Region::new().await;
+    region.secret("db/app", HOURLY);
+    region.pass(61);
+    region.server.next("RotateSecret", Trouble::DropAfter);
+    assert_eq!(only(&region.tick().await).action, Action::Asked);
+    let asked = region.server.requests("RotateSecret");
+    assert_eq!(asked.len(), 2);
+    assert_eq!(asked[0], asked[1]);
+}
+
+/// `ListSecrets` may be minutes behind: it does not know of the rotation that has just passed.
+#[tokio::test]
+async fn p5_a_list_that_is_behind_makes_nobody_ask_twice() {
+    let region = Region::new().await;
+    region.secret("db/app", HOURLY);
+    region.pass(61);
+    region.rotated("db/app", 'a', 'b').await;
+    let behind = json!({
+        "LastRotatedDate": null,
+        "SecretVersionsToStages": {id('a').as_str(): ["AWSCURRENT"], id('b').as_str(): ["AWSPENDING"]},
+    });
+    let behind = behind.as_object().cloned().expect("fields");
+    region.server.describe_as("db/app", behind);
+    assert_eq!(only(&region.tick().await).action, Action::NotDue);
+    assert_eq!(region.server.count("RotateSecret"), 0);
+}
+
+#[tokio::test]
 async fn p5_both_triggers_in_the_same_minute_make_one_rotation() {
     let region = Region::new().await;
     region.secret("db/app", HOURLY);
