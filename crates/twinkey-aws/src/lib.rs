@@ -1,11 +1,16 @@
 #![doc = include_str!("../README.md")]
 
+mod asking;
 mod connection;
+mod date;
 mod denial;
 mod description;
+mod fleet;
+mod foreign;
 mod kms;
 mod kms_refusal;
 mod limits;
+mod manual;
 mod patience;
 mod refusal;
 mod retries;
@@ -14,7 +19,11 @@ mod rotation_token;
 mod store;
 
 pub use connection::connect;
+pub use fleet::{
+    Abandon, Action, Figures, Fleet, Limits, Pause, Reason, Report, SecretReport, TokioPause,
+};
 pub use kms::{DataKey, Kms};
+pub use manual::{Asked, ManualAsk, NotAsked};
 pub use patience::Patience;
 pub use rotation_token::{InvalidRotationToken, RotationToken};
 pub use store::SecretsManagerStore;

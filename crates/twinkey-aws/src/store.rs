@@ -6,14 +6,14 @@ use async_trait::async_trait;
 use aws_config::SdkConfig;
 use aws_sdk_secretsmanager::Client;
 use aws_sdk_secretsmanager::config::Builder;
+use aws_sdk_secretsmanager::operation::describe_secret::DescribeSecretOutput;
 use aws_sdk_secretsmanager::operation::get_secret_value::GetSecretValueOutput;
-use aws_sdk_secretsmanager::primitives::DateTime as AwsDateTime;
-use chrono::{DateTime, DurationRound, TimeDelta, Utc};
 use twinkey_core::{
     Description, SecretAddress, SecretId, SecretValue, Selector, Stage, Store, StoreError, Version,
     VersionId,
 };
 
+use crate::date::date;
 use crate::description::{description, version_id};
 use crate::limits::{self, invalid};
 use crate::refusal::{Asked, Call};
@@ -23,7 +23,7 @@ use crate::{Patience, RotationToken};
 /// Secrets Manager in one region, by one caller's rights. Clones share their connections.
 #[derive(Clone)]
 pub struct SecretsManagerStore {
-    client: Client,
+    pub(crate) client: Client,
     rotation_token: Option<RotationToken>,
 }
 
@@ -57,12 +57,28 @@ impl SecretsManagerStore {
         if secret.as_str().starts_with("arn:") {
             return Ok(secret.clone());
         }
+        let output = self.described(secret).await?;
+        named(secret, &output)
+    }
+
+    /// The ARN and the description, in one call.
+    pub(crate) async fn describe_by_arn(
+        &self,
+        secret: &SecretId,
+    ) -> Result<(SecretId, Description), StoreError> {
+        let output = self.described(secret).await?;
+        Ok((named(secret, &output)?, description(secret, &output)?))
+    }
+
+    async fn described(&self, secret: &SecretId) -> Result<DescribeSecretOutput, StoreError> {
         limits::check_secret(secret)?;
-        let call = describing(secret);
+        let call = Call {
+            operation: "DescribeSecret",
+            secret,
+            asked: Asked::Secret,
+        };
         let request = self.client.describe_secret().secret_id(secret.as_str());
-        let output = request.send().await.map_err(|error| call.refused(&error))?;
-        let arn = output.arn().map(SecretId::new);
-        arn.ok_or_else(|| StoreError::NoSecret(secret.clone()))
+        request.send().await.map_err(|error| call.refused(&error))
     }
 }
 
@@ -82,11 +98,7 @@ impl Store for SecretsManagerStore {
     }
 
     async fn describe(&self, secret: &SecretId) -> Result<Description, StoreError> {
-        limits::check_secret(secret)?;
-        let call = describing(secret);
-        let request = self.client.describe_secret().secret_id(secret.as_str());
-        let output = request.send().await.map_err(|error| call.refused(&error))?;
-        description(secret, &output)
+        description(secret, &self.described(secret).await?)
     }
 
     async fn read(&self, secret: &SecretId, at: &Selector) -> Result<Version, StoreError> {
@@ -166,12 +178,9 @@ impl Store for SecretsManagerStore {
     }
 }
 
-fn describing(secret: &SecretId) -> Call<'_> {
-    Call {
-        operation: "DescribeSecret",
-        secret,
-        asked: Asked::Secret,
-    }
+fn named(secret: &SecretId, output: &DescribeSecretOutput) -> Result<SecretId, StoreError> {
+    let arn = output.arn().map(SecretId::new);
+    arn.ok_or_else(|| StoreError::NoSecret(secret.clone()))
 }
 
 fn version(
@@ -196,10 +205,4 @@ fn version(
         created_at,
         stages,
     })
-}
-
-/// On the wire it is a number of seconds, whose last digits are noise.
-pub(crate) fn date(date: &AwsDateTime) -> Option<DateTime<Utc>> {
-    let exact = DateTime::from_timestamp(date.secs(), date.subsec_nanos())?;
-    exact.duration_round(TimeDelta::microseconds(1)).ok()
 }

@@ -75,10 +75,25 @@ impl Service {
             "Tags": tags,
             versions: description.versions,
         });
+        merge(&mut answer, self.dates(secret));
         let entries = self.ledger.entries();
         let more = entries.described.get(secret).cloned().unwrap_or_default();
         merge(&mut answer, Value::Object(more));
         Ok(named(secret, answer))
+    }
+
+    fn dates(&self, secret: &SecretId) -> Value {
+        let Some(dates) = self.fake.dates(secret) else {
+            return json!({});
+        };
+        let mut answer = json!({
+            "CreatedDate": date(dates.created),
+            "LastChangedDate": date(dates.changed),
+        });
+        if let Some(rotated) = dates.rotated {
+            merge(&mut answer, json!({"LastRotatedDate": date(rotated)}));
+        }
+        answer
     }
 
     async fn read(&self, request: &Request<'_>) -> Answer {

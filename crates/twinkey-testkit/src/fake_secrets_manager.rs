@@ -1,6 +1,7 @@
 //! A store in memory with Secrets Manager's documented semantics, judged strictly: where the
 //! documentation is silent, the harsher of two answers.
 
+mod dates;
 mod rotation_service;
 mod secret;
 mod store;
@@ -12,6 +13,7 @@ use chrono::{DateTime, Utc};
 use twinkey_core::{Clock, SecretId, SecretValue, Selector, Stage, StoreError, VersionId};
 
 use crate::FakeClock;
+pub use dates::SecretDates;
 pub use rotation_service::{RotationEnd, RotationService};
 use secret::Secret;
 
@@ -100,6 +102,13 @@ impl FakeSecretsManager {
                 .map_or(DateTime::<Utc>::MAX_UTC, |(_, created)| *created)
         });
         all
+    }
+
+    /// The dates of a secret, as `DescribeSecret` and `ListSecrets` tell them; none if there is no such secret.
+    #[must_use]
+    pub fn dates(&self, secret: &SecretId) -> Option<SecretDates> {
+        let state = self.lock();
+        state.secrets.get(secret).map(|kept| kept.truth.dates)
     }
 
     /// The value under a label as it is now; none if no version carries it, or that one has no value.
@@ -214,16 +223,17 @@ impl FakeSecretsManager {
         let result = work(&mut next)?;
         next.check_labels()?;
         next.prune(now);
-        kept.turn_into(next, lag);
+        kept.turn_into(next, lag, now);
         Ok(result)
     }
 
     fn write_or_create(&self, secret: &SecretId, work: impl FnOnce(&mut Secret)) {
+        let now = self.clock.now();
         self.lock()
             .secrets
             .entry(secret.clone())
             .or_insert_with(|| Kept {
-                truth: Secret::new(secret),
+                truth: Secret::new(secret, now),
                 before: None,
                 stale_reads: 0,
             });
@@ -267,10 +277,11 @@ impl FakeSecretsManager {
 }
 
 impl Kept {
-    fn turn_into(&mut self, next: Secret, lag: usize) {
+    fn turn_into(&mut self, mut next: Secret, lag: usize, now: DateTime<Utc>) {
         if next == self.truth {
             return;
         }
+        next.dates.changed = now;
         let before = std::mem::replace(&mut self.truth, next);
         let visible = !before.versions.is_empty();
         self.before = (lag > 0 && visible).then_some(before);

@@ -23,7 +23,9 @@ mod told;
 pub use clock::FakeClock;
 pub use explore::{Invocation, explore};
 pub use fake_provider::{FakeKind, FakeProvider, FakeSecret};
-pub use fake_secrets_manager::{FakeSecretsManager, RotationEnd, RotationService, StoredVersion};
+pub use fake_secrets_manager::{
+    FakeSecretsManager, RotationEnd, RotationService, SecretDates, StoredVersion,
+};
 pub use fake_server::FakeServer;
 pub use fault::{Call, Fault};
 pub use faulty_provider::FaultyProvider;

@@ -1,8 +1,10 @@
 //! The store over Secrets Manager, against the strict fake over HTTP and against moto.
 
 mod contract;
+mod fleet;
 mod kms;
 mod logs;
+mod manual;
 mod moto;
 mod person;
 mod refusals;

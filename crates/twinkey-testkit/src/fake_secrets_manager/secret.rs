@@ -5,6 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{DateTime, TimeDelta, Utc};
 use twinkey_core::{Description, SecretId, SecretValue, Selector, Stage, StoreError, VersionId};
 
+use super::SecretDates;
+
 const MOST_LABELS: usize = 20;
 const LONGEST_LABEL: usize = 256;
 const LONGEST_VALUE: usize = 65_536;
@@ -23,6 +25,7 @@ pub(super) struct Secret {
     pub(super) rotation_enabled: bool,
     pub(super) has_function: bool,
     current_since: Option<DateTime<Utc>>,
+    pub(super) dates: SecretDates,
     last_stored: Option<DateTime<Utc>>,
 }
 
@@ -35,7 +38,7 @@ pub(super) struct Entry {
 }
 
 impl Secret {
-    pub(super) fn new(name: &SecretId) -> Self {
+    pub(super) fn new(name: &SecretId, now: DateTime<Utc>) -> Self {
         Self {
             name: name.clone(),
             tags: BTreeMap::new(),
@@ -43,6 +46,7 @@ impl Secret {
             rotation_enabled: true,
             has_function: true,
             current_since: None,
+            dates: SecretDates::new(now),
             last_stored: None,
         }
     }
@@ -151,9 +155,15 @@ impl Secret {
                 self.detach(stage);
                 Ok(())
             }
-            Some(to) => self.check_target(stage, to).map(|()| {
+            Some(to) => {
+                self.check_target(stage, to)?;
+                // What a person moves back by hand was no rotation.
+                if *stage == Stage::Current && self.holder(&Stage::Pending).as_ref() == Some(to) {
+                    self.dates.rotated = Some(now);
+                }
                 self.attach(stage, to, now);
-            }),
+                Ok(())
+            }
         }
     }
 
