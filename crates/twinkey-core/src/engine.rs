@@ -145,8 +145,17 @@ impl Engine<'_> {
 
     async fn test_secret(&self, pass: &Pass<'_>) -> Result<StepReport, RotationFailure> {
         let pending = pass.read_pending().await?;
-        if pending.is_none() && pass.position().await? == Position::Published {
-            return Ok(StepReport::already_done());
+        if pending.is_none() {
+            match pass.position().await? {
+                Position::Published => return Ok(StepReport::already_done()),
+                // Stored since: what has not been used must not pass as tested. (P6)
+                Position::Stored => {
+                    return Err(RotationFailure::OutOfOrder(
+                        "the new key was stored during this step".into(),
+                    ));
+                }
+                Position::Empty => {}
+            }
         }
         let current = pass.read(Stage::Current).await?;
         if current.id == *pass.token {

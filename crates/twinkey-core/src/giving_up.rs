@@ -41,8 +41,14 @@ pub(crate) async fn give_up<P: Provider>(
 ) -> Result<(), RotationFailure> {
     // The last look: what a person has published meanwhile is no longer ours to end. (P1)
     let description = pass.store.describe(pass.secret).await?;
-    if whereabouts(&description, pass.token)? != Position::Stored {
-        return Err(published());
+    match whereabouts(&description, pass.token)? {
+        Position::Stored => {}
+        Position::Published => return Err(published()),
+        Position::Empty => {
+            return Err(RotationFailure::OutOfOrder(
+                "the new key has lost its slot label during this step".into(),
+            ));
+        }
     }
     let how = provider.retire(Retiring::Secret(pending)).await?;
     if let Some(key) = pending.key_id() {

@@ -22,8 +22,11 @@ pub(crate) async fn choose_and_store<S: Credential>(
     match put(pass, slot, &pending.render()).await {
         Ok(()) => Ok(StepReport::done(pending.key_id())),
         // Another delivery won: its value is the rotation's. Ours was never known to anybody.
-        Err(StoreError::Conflict { .. }) => still_in_flight(pass).await,
-        Err(error) => Err(error.into()),
+        Err(NotStored {
+            error: StoreError::Conflict { .. },
+            ..
+        }) => still_in_flight(pass).await,
+        Err(not_stored) => Err(not_stored.error.into()),
     }
 }
 
@@ -48,10 +51,10 @@ pub(crate) async fn mint_and_store<P: Provider>(
         Err(error) => return Err(error.into()),
     };
     let value = minted.render();
-    let Err(error) = put(pass, slot, &value).await else {
+    let Err(NotStored { error, unknown }) = put(pass, slot, &value).await else {
         return Ok(StepReport::done(minted.key_id()));
     };
-    if let StoreError::Transient { .. } = error {
+    if unknown {
         match stored(pass).await {
             // The reply was lost, not the value: another delivery may have published it by now.
             Ok(Some(there)) if there == value => return Ok(StepReport::done(minted.key_id())),
@@ -98,25 +101,29 @@ async fn lost<P: Provider>(
     }
 }
 
+/// Why a put has not stored its value, as far as that is known.
+struct NotStored {
+    error: StoreError,
+    /// One of the attempts was not heard of: it may have stored the value all the same.
+    unknown: bool,
+}
+
 /// Repeats the identical put while its outcome is unknown: success means stored, conflict
 /// means another delivery won.
-async fn put(pass: &Pass<'_>, slot: Slot, value: &SecretValue) -> Result<(), StoreError> {
-    const REPEATS: usize = 2;
+async fn put(pass: &Pass<'_>, slot: Slot, value: &SecretValue) -> Result<(), NotStored> {
     let stages = [Stage::Pending, Stage::Slot(slot)];
-    let mut result = pass
-        .store
-        .put(pass.secret, pass.token, value, &stages)
-        .await;
-    for _ in 0..REPEATS {
-        let Err(StoreError::Transient { .. }) = result else {
-            break;
-        };
-        result = pass
-            .store
-            .put(pass.secret, pass.token, value, &stages)
-            .await;
+    let mut repeats = 2;
+    let mut unknown = false;
+    loop {
+        let put = pass.store.put(pass.secret, pass.token, value, &stages);
+        let Err(error) = put.await else { return Ok(()) };
+        let is_transient = matches!(error, StoreError::Transient { .. });
+        unknown |= is_transient;
+        if !is_transient || repeats == 0 {
+            return Err(NotStored { error, unknown });
+        }
+        repeats -= 1;
     }
-    result
 }
 
 async fn still_in_flight(pass: &Pass<'_>) -> Result<StepReport, RotationFailure> {

@@ -1,7 +1,9 @@
 //! Safeguards of the engine, each with the one moment in which it counts.
 
 use std::pin::pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
+use async_trait::async_trait;
 use chrono::TimeDelta;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
@@ -211,6 +213,112 @@ async fn p4_a_key_whose_put_was_not_heard_of_is_retired_if_another_value_is_stor
     let error = step.await.expect_err("its outcome is unknown");
     assert_eq!(error.cause.error_type(), "StoreUnavailable");
     assert_eq!(scene.judge().strays(), Vec::<String>::new());
+}
+
+/// The first put is stored and not heard of; the second is refused, as when a right was taken away
+/// in between. Meanwhile another delivery may have published the key.
+#[tokio::test]
+async fn p1_a_key_whose_put_may_have_been_stored_is_kept_if_the_next_is_refused() {
+    for published in [false, true] {
+        let (scene, token) = before(Step::CreateSecret, UNLISTED).await;
+        let store = HeardOfOnce {
+            store: scene.store.clone(),
+            published,
+            puts: AtomicUsize::new(0),
+        };
+        let engine = Engine {
+            store: &store,
+            kinds: &OneKind(scene.provider.clone()),
+            clock: &scene.clock,
+        };
+        let request = StepRequest {
+            step: Step::CreateSecret,
+            secret: scene.secret.clone(),
+            token: token.clone(),
+        };
+        let created = engine.step(&request, &mut StdRng::seed_from_u64(1)).await;
+        created.expect("it is stored");
+        let label = if published {
+            Stage::Current
+        } else {
+            Stage::Pending
+        };
+        assert!(scene.works(&label), "published: {published}");
+    }
+}
+
+/// A store that takes the first put without an answer, and refuses every other.
+struct HeardOfOnce {
+    store: FakeSecretsManager,
+    published: bool,
+    puts: AtomicUsize,
+}
+
+#[async_trait]
+impl Store for HeardOfOnce {
+    fn address(&self, secret: &SecretId) -> SecretAddress {
+        self.store.address(secret)
+    }
+
+    async fn describe(&self, secret: &SecretId) -> Result<Description, StoreError> {
+        self.store.describe(secret).await
+    }
+
+    async fn read(&self, secret: &SecretId, at: &Selector) -> Result<Version, StoreError> {
+        self.store.read(secret, at).await
+    }
+
+    async fn put(
+        &self,
+        secret: &SecretId,
+        version: &VersionId,
+        value: &SecretValue,
+        stages: &[Stage],
+    ) -> Result<(), StoreError> {
+        if self.puts.fetch_add(1, Ordering::Relaxed) > 0 {
+            return Err(StoreError::Denied {
+                action: "PutSecretValue".into(),
+                reason: "the right is gone".into(),
+            });
+        }
+        self.store.put(secret, version, value, stages).await?;
+        if self.published {
+            let description = self.store.describe(secret).await?;
+            let current = description.holder(&Stage::Current);
+            let moved = self
+                .store
+                .move_stage(secret, &Stage::Current, current, Some(version));
+            moved.await?;
+        }
+        Err(StoreError::Transient {
+            doing: "storing".into(),
+            reason: "no answer".into(),
+        })
+    }
+
+    async fn move_stage(
+        &self,
+        secret: &SecretId,
+        stage: &Stage,
+        from: Option<&VersionId>,
+        to: Option<&VersionId>,
+    ) -> Result<(), StoreError> {
+        self.store.move_stage(secret, stage, from, to).await
+    }
+}
+
+#[tokio::test]
+async fn p6_a_key_that_is_stored_while_test_secret_looks_does_not_pass_as_tested() {
+    let (scene, token) = before(Step::CreateSecret, UNLISTED).await;
+    // The pending value has been asked for, and was not there; the labels come next.
+    scene.injector.freeze_at(1);
+    let mut test = Box::pin(scene.step(Step::TestSecret, &token));
+    assert!(scene.injector.until_frozen(test.as_mut()).await);
+    let created = scene.step(Step::CreateSecret, &token).await;
+    created.expect("another delivery");
+    scene.injector.thaw();
+    let error = test.await.expect_err("it was not used");
+    assert_eq!(error.cause.error_type(), "OutOfOrder");
 }
 
 /// Which outside call of a quiet createSecret of a token that cannot be listed has this name.
