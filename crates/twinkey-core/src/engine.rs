@@ -4,7 +4,7 @@ use std::sync::{Mutex, PoisonError};
 
 use chrono::TimeDelta;
 
-use crate::guard::{Position, position, whereabouts};
+use crate::guard::{Position, position};
 use crate::{
     Clock, DocumentError, Policy, Random, RetiredKey, RotationError, RotationFailure, Rotator,
     SecretId, SecretValue, Selector, Stage, Step, StepReport, StepRequest, Store, StoreError,
@@ -72,12 +72,13 @@ impl Engine<'_> {
         }
     }
 
-    /// Ends a rotation that is half done: the key that its pending version holds is made dead, then
-    /// AWSPENDING comes off, in that order. Repeatable; a rotation that has ended already is left as it
-    /// is. Works where rotation is turned off, too.
+    /// Ends a rotation that is half done: AWSPENDING comes off its version, so that no delivery can publish
+    /// it any more, then the key that the version holds is made dead. Until the next rotation that version
+    /// keeps its slot label: whatever happens in between, the key is known, and repeating this makes it dead.
+    /// Works where rotation is turned off, too.
     ///
     /// Returns the keys that are dead now. [`RotationFailure::OutOfOrder`] if AWSCURRENT is on it: then
-    /// it has passed.
+    /// it has passed. A rotation that has left nothing is left as it is.
     pub async fn abandon(
         &self,
         secret: &SecretId,
@@ -85,24 +86,19 @@ impl Engine<'_> {
     ) -> Result<Vec<RetiredKey>, RotationFailure> {
         let pass = Pass::new(self, secret, token);
         let description = pass.store.describe(secret).await?;
-        if !description.carries(token, &Stage::Pending)
-            && !description.carries(token, &Stage::Current)
-        {
-            return Ok(Vec::new());
+        if description.carries(token, &Stage::Current) {
+            return Err(published());
         }
-        match whereabouts(&description, token)? {
-            Position::Published => return Err(published()),
-            Position::Empty => {}
-            Position::Stored => {
-                let at = Selector::Version(token.clone());
-                let pending = pass.store.read(secret, &at).await?;
-                let current = pass.read(Stage::Current).await?;
-                self.open(&current)?
-                    .abandon(&pass, current, pending)
-                    .await?;
-            }
+        let is_pending = description.carries(token, &Stage::Pending);
+        if description.slot(token).is_some() && !description.carries(token, &Stage::Previous) {
+            let at = Selector::Version(token.clone());
+            let pending = pass.store.read(secret, &at).await?;
+            let current = pass.read(Stage::Current).await?;
+            let rotator = self.open(&current)?;
+            rotator.abandon(&pass, current, pending, is_pending).await?;
+        } else if is_pending {
+            pass.detach_pending().await?;
         }
-        pass.detach_pending().await?;
         Ok(pass.into_retired())
     }
 

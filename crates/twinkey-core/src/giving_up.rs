@@ -2,7 +2,7 @@
 
 use crate::engine::published;
 use crate::guard::{Position, whereabouts};
-use crate::{Credential, Pass, Provider, RetiredKey, Retiring, RotationFailure};
+use crate::{Credential, Pass, Provider, RetiredKey, Retiring, RotationFailure, Stage};
 
 /// Ends a rotation whose key has died by itself meanwhile.
 pub(crate) async fn bury_if_expired<P: Provider>(
@@ -33,8 +33,23 @@ pub(crate) async fn bury<P: Provider>(
     })
 }
 
+/// Makes the key of a rotation dead from which AWSPENDING has been taken.
+pub(crate) async fn end<P: Provider>(
+    provider: &P,
+    pass: &Pass<'_>,
+    key: &P::Secret,
+) -> Result<(), RotationFailure> {
+    // The last look: a finishSecret that was on its way may have published it all the same. (P1)
+    let description = pass.store.describe(pass.secret).await?;
+    let carries = |stage| description.carries(pass.token, stage);
+    if carries(&Stage::Current) || carries(&Stage::Previous) {
+        return Err(published());
+    }
+    retire(provider, pass, key).await
+}
+
 /// Makes the pending key dead.
-pub(crate) async fn give_up<P: Provider>(
+async fn give_up<P: Provider>(
     provider: &P,
     pass: &Pass<'_>,
     pending: &P::Secret,
@@ -50,8 +65,16 @@ pub(crate) async fn give_up<P: Provider>(
             ));
         }
     }
-    let how = provider.retire(Retiring::Secret(pending)).await?;
-    if let Some(key) = pending.key_id() {
+    retire(provider, pass, pending).await
+}
+
+async fn retire<P: Provider>(
+    provider: &P,
+    pass: &Pass<'_>,
+    secret: &P::Secret,
+) -> Result<(), RotationFailure> {
+    let how = provider.retire(Retiring::Secret(secret)).await?;
+    if let Some(key) = secret.key_id() {
         let version = Some(pass.token.clone());
         pass.note_retired(RetiredKey { key, version, how });
     }

@@ -1,7 +1,8 @@
 //! createSecret's last part: a new key comes to be, and is stored as pending.
 
+use crate::room::Room;
 use crate::{
-    Choose, Credential, ErrorKind, Issue, KeyLabel, Listing, Pass, Provider, ProviderError, Random,
+    Choose, Credential, ErrorKind, Issue, KeyLabel, Pass, Provider, ProviderError, Random,
     Retiring, RotationFailure, SecretValue, Selector, Slot, Stage, StepReport, StoreError,
 };
 
@@ -36,8 +37,16 @@ pub(crate) async fn mint_and_store<P: Provider>(
     issue: &dyn Issue<P::Secret>,
     pass: &Pass<'_>,
     current: &P::Secret,
-    slot: Slot,
+    room: Room,
 ) -> Result<StepReport, RotationFailure> {
+    let lost = |error: ProviderError| match room.strays_die_within {
+        Some(dead_within) => RotationFailure::PossibleStray {
+            error,
+            dead_by: pass.clock.now() + dead_within,
+        },
+        // The next rotation finds it on the server's list, and makes it dead.
+        None => error.into(),
+    };
     let label = KeyLabel {
         address: pass.store.address(pass.secret),
         version: pass.token.clone(),
@@ -45,13 +54,13 @@ pub(crate) async fn mint_and_store<P: Provider>(
     let minted = match issue.mint(current, &label).await {
         Ok(minted) => minted,
         Err(error) if error.kind == ErrorKind::Transient => {
-            return Err(lost(provider, pass, current, error).await);
+            return Err(lost(error));
         }
         // An answer: nothing was made.
         Err(error) => return Err(error.into()),
     };
     let value = minted.render();
-    let Err(NotStored { error, unknown }) = put(pass, slot, &value).await else {
+    let Err(NotStored { error, unknown }) = put(pass, room.slot, &value).await else {
         return Ok(StepReport::done(minted.key_id()));
     };
     if unknown {
@@ -59,12 +68,12 @@ pub(crate) async fn mint_and_store<P: Provider>(
             // The reply was lost, not the value: another delivery may have published it by now.
             Ok(Some(there)) if there == value => return Ok(StepReport::done(minted.key_id())),
             Ok(_) => {}
-            Err(unknown) => return Err(lost(provider, pass, current, unknown.into()).await),
+            Err(unknown) => return Err(lost(unknown.into())),
         }
     }
     // Nobody but us knows this key: it dies before we return.
     if let Err(retiring) = provider.retire(Retiring::Secret(&minted)).await {
-        return Err(lost(provider, pass, current, retiring).await);
+        return Err(lost(retiring));
     }
     match error {
         StoreError::Conflict { .. } => still_in_flight(pass).await,
@@ -79,25 +88,6 @@ async fn stored(pass: &Pass<'_>) -> Result<Option<SecretValue>, StoreError> {
         Ok(version) => Ok(Some(version.value)),
         Err(StoreError::NoVersion { .. }) => Ok(None),
         Err(error) => Err(error),
-    }
-}
-
-/// A key may be live that no version holds: says until when, if the server cannot list it. (P2, P4)
-async fn lost<P: Provider>(
-    provider: &P,
-    pass: &Pass<'_>,
-    current: &P::Secret,
-    error: ProviderError,
-) -> RotationFailure {
-    match provider
-        .list(current, &pass.store.address(pass.secret))
-        .await
-    {
-        Ok(Listing::CannotList { dead_within }) => RotationFailure::PossibleStray {
-            error,
-            dead_by: pass.clock.now() + dead_within,
-        },
-        _ => error.into(),
     }
 }
 

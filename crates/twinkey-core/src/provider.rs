@@ -136,6 +136,9 @@ pub trait Choose<S>: Send + Sync {
 pub trait Issue<S>: Send + Sync {
     /// NOT repeatable: each call may leave one more live key. The label goes with the key where
     /// the server has room for one.
+    ///
+    /// An error says that no key was made, unless it is [`ErrorKind::Transient`]: so an answer that did not
+    /// come, or that cannot be read, is transient. (P4)
     async fn mint(&self, current: &S, label: &KeyLabel) -> Result<S, ProviderError>;
 }
 
@@ -229,7 +232,8 @@ pub enum Listing {
     FixedSlots,
     /// The server does not list keys of this kind.
     CannotList {
-        /// An unknown key is dead after this long at the latest.
+        /// An unknown key is dead after this long at the latest: as long as a key lives, and besides as
+        /// long as a call that nobody waits for any more may still take until it makes one.
         dead_within: TimeDelta,
     },
 }

@@ -2,12 +2,22 @@
 
 use std::collections::BTreeSet;
 
+use chrono::TimeDelta;
+
 use crate::guard::{Position, position};
 use crate::rotator::{accept_current, parse};
 use crate::{
     Credential, Description, KeyId, ListedKey, Listing, Pass, Provider, Retired, RetiredKey,
     Retiring, RotationFailure, Selector, Slot, Stage, StoreError, Verdict, Version, VersionId,
 };
+
+/// The room for a new key.
+pub(crate) struct Room {
+    /// The slot that it takes.
+    pub(crate) slot: Slot,
+    /// How long a key may live that is lost before it is stored, where the server cannot list it.
+    pub(crate) strays_die_within: Option<TimeDelta>,
+}
 
 /// Makes room before a new key is made, and says which slot it takes. Only a free slot's label may
 /// move: a key that loses its label is forgotten. (P4) `None`: another delivery has stored the key
@@ -18,13 +28,32 @@ pub(crate) async fn make_for_new<P: Provider>(
     seen: &Description,
     current: &Version,
     parsed: &P::Secret,
-) -> Result<Option<Slot>, RotationFailure> {
+) -> Result<Option<Room>, RotationFailure> {
     let listing = provider
         .list(parsed, &pass.store.address(pass.secret))
         .await?;
+    let strays_die_within = match &listing {
+        Listing::CannotList { dead_within } => Some(*dead_within),
+        Listing::Keys(_) | Listing::FixedSlots => None,
+    };
+    let slot = free_slot(provider, pass, seen, current, parsed, &listing).await?;
+    Ok(slot.map(|slot| Room {
+        slot,
+        strays_die_within,
+    }))
+}
+
+async fn free_slot<P: Provider>(
+    provider: &P,
+    pass: &Pass<'_>,
+    seen: &Description,
+    current: &Version,
+    parsed: &P::Secret,
+    listing: &Listing,
+) -> Result<Option<Slot>, RotationFailure> {
     let verdict = provider.verify(parsed).await?;
     if let Listing::FixedSlots = listing {
-        accept_current(&listing, parsed, &verdict)?;
+        accept_current(listing, parsed, &verdict)?;
         return pending_slot(pass, seen, Some(&current.id)).await;
     }
     let keys = LabelledKeys::read(provider, pass, seen, current, parsed).await?;
@@ -33,7 +62,7 @@ pub(crate) async fn make_for_new<P: Provider>(
         return Ok(None);
     };
     let known = keys.retire_all_but(keep.as_ref(), None).await?;
-    for stray in strays(&listing, &known) {
+    for stray in strays(listing, &known) {
         // It may be the key of another delivery of this step, which has stored it by now.
         if look_again(pass, &labels, Position::Empty).await?.is_none() {
             return Ok(None);

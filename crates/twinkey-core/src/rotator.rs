@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
 
-use crate::giving_up::{bury, bury_if_expired, give_up};
+use crate::giving_up::{bury, bury_if_expired, end};
 use crate::last_look::StoreLook;
 use crate::new_key::{choose_and_store, mint_and_store};
 use crate::room::{make_for_chosen, make_for_new};
@@ -51,12 +51,13 @@ pub trait Rotator: Send + Sync {
     async fn check(&self, pass: &Pass<'_>, current: Version)
     -> Result<StepReport, RotationFailure>;
 
-    /// Makes the pending key dead, so that its rotation can be ended.
+    /// Ends a rotation: takes AWSPENDING off, if it is there, then makes the key dead.
     async fn abandon(
         &self,
         pass: &Pass<'_>,
         current: Version,
         pending: Version,
+        is_pending: bool,
     ) -> Result<(), RotationFailure>;
 
     /// What the server says now of the key in a document, provided that it is the server that
@@ -100,12 +101,14 @@ impl<P: Provider> Rotator for P {
         let ready = self
             .ready(&parsed, &pass.store.address(pass.secret))
             .await?;
-        let Some(slot) = make_for_new(self, pass, &description, &current, &ready).await? else {
+        let Some(room) = make_for_new(self, pass, &description, &current, &ready).await? else {
             return Ok(StepReport::already_done());
         };
         match self.origin() {
-            Origin::Chosen(choose) => choose_and_store(choose, pass, &ready, slot, random).await,
-            Origin::Issued(issue) => mint_and_store(self, issue, pass, &ready, slot).await,
+            Origin::Chosen(choose) => {
+                choose_and_store(choose, pass, &ready, room.slot, random).await
+            }
+            Origin::Issued(issue) => mint_and_store(self, issue, pass, &ready, room).await,
         }
     }
 
@@ -184,11 +187,15 @@ impl<P: Provider> Rotator for P {
         pass: &Pass<'_>,
         current: Version,
         pending: Version,
+        is_pending: bool,
     ) -> Result<(), RotationFailure> {
         let (old, new) = pinned::<P>(&current, &pending)?;
+        if is_pending {
+            pass.detach_pending().await?;
+        }
         // One for the place that AWSCURRENT is in was never applied: what lives there is not ours to end.
         if new.continues(&old).is_ok() {
-            give_up(self, pass, &new).await?;
+            end(self, pass, &new).await?;
         }
         Ok(())
     }

@@ -50,7 +50,6 @@ fn rotation(scene: &Scene) -> Invocation<'_> {
 pub(crate) fn hand<'a>(scene: &'a Scene, act: Act, overtaken: &'a Overtaken) -> Invocation<'a> {
     Box::pin(async move {
         scene.injector.turn().await;
-        overtaken.acts(scene);
-        act.perform(scene);
+        overtaken.act(act, scene);
     })
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use chrono::TimeDelta;
-use twinkey_core::{RotationError, Stage, Step, StepReport, VersionId};
+use twinkey_core::{RotationError, RotationFailure, Stage, Step, StepReport, VersionId};
 use twinkey_testkit::{Allowance, CrashPoint, CrashWorld, FakeKind, Fault, Injector, Scene};
 
 use crate::crash_table::loses_a_key;
@@ -138,6 +138,8 @@ pub(crate) struct CrashCase {
     /// Every other token that the store knows: published ones, one without a label, an abandoned one.
     stale: Vec<VersionId>,
     allowance: Allowance,
+    /// Mints that outlasted their caller.
+    late_mints: usize,
     /// Time has passed: what was a pair may have died by itself.
     expired: bool,
 }
@@ -163,6 +165,7 @@ impl CrashCase {
             token,
             stale,
             allowance,
+            late_mints: 0,
             expired: false,
         }
     }
@@ -175,7 +178,9 @@ impl CrashCase {
 
 impl CrashWorld for CrashCase {
     async fn deliver(&mut self, step: Step) -> Result<StepReport, RotationError> {
-        self.scene.step(step, &self.token).await
+        let delivered = self.scene.step(step, &self.token).await;
+        self.is_told(&delivered);
+        delivered
     }
 
     async fn deliver_stale(&mut self, step: Step) {
@@ -207,23 +212,25 @@ impl CrashWorld for CrashCase {
     }
 
     async fn judge_after_fault(&mut self, point: &CrashPoint) {
-        let lost = loses_a_key(self.case.kind, point);
-        let unlistable = !self.case.kind.is_listed();
+        let may_be_lost = loses_a_key(self.case.kind, point);
+        let mint_lands_late = point.struck("mint").any(Fault::lands_late);
+        self.late_mints += usize::from(mint_lands_late);
+        let lost = self.strays() + self.late_mints > self.allowance.strays;
         // A mint that lands after the sweep of the redelivery is found by the next one.
-        let late = point.fault == Fault::SlowBeyondDeadline && point.call.name == "mint";
+        let third = mint_lands_late && self.case.kind.is_listed();
         self.allow(Allowance {
-            strays: self.allowance.strays + usize::from(lost),
-            third_keys: self.allowance.third_keys + usize::from(late && !unlistable),
+            strays: self.allowance.strays + usize::from(may_be_lost && lost),
+            third_keys: self.allowance.third_keys + usize::from(third),
             ..Allowance::default()
         });
         self.scene.judge().judge(&self.allowance);
     }
 
     async fn judge_at_rest(&mut self, point: &CrashPoint) {
+        let current = self.scene.version(&Stage::Current);
+        assert_eq!(current.as_ref(), Some(&self.token), "P5 at {point}");
         let pair = self.case.completes_the_pair() && !self.expired;
-        if self.allowance.third_keys == 0 {
-            self.judge(pair, point);
-        }
+        self.judge(pair && self.allowance.third_keys == 0, point);
         // Where everything has died by itself, the pair is complete after the next but one.
         for _ in 0..=usize::from(self.expired) {
             self.rotate(point).await;
@@ -238,6 +245,21 @@ impl CrashWorld for CrashCase {
 }
 
 impl CrashCase {
+    fn strays(&self) -> usize {
+        self.scene.judge().strays().len()
+    }
+
+    /// Who lives to see that a key may be left that nobody knows, says so. (P2, P4)
+    fn is_told(&self, delivered: &Result<StepReport, RotationError>) {
+        let told = delivered
+            .as_ref()
+            .is_err_and(|error| matches!(error.cause, RotationFailure::PossibleStray { .. }));
+        assert!(
+            told || self.strays() <= self.allowance.strays,
+            "P4: a key is left that nobody knows, and nobody is told: {delivered:?}"
+        );
+    }
+
     async fn rotate(&self, point: &CrashPoint) {
         let token = self.scene.begin();
         let rotated = self.scene.rotate(&token).await;
@@ -251,7 +273,7 @@ impl CrashCase {
         };
         let verdict = self.scene.judge().verdict(&allowance);
         verdict.unwrap_or_else(|broken| panic!("{broken} at {point}"));
-        let strays = self.scene.judge().strays().len();
+        let strays = self.strays();
         assert!(
             strays <= self.allowance.strays,
             "P4: {strays} live keys that nobody knows, at {point}"

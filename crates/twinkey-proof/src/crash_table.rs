@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use twinkey_core::Step;
-use twinkey_testkit::{CrashPoint, Ending, FakeKind, Fault, Outcome, Restart};
+use twinkey_testkit::{Call, CrashPoint, Ending, FakeKind, Fault, Outcome, Restart};
 
 use crate::{Case, Health, crash_points};
 
@@ -97,13 +97,18 @@ fn cell(kind: FakeKind, outcomes: &[&Outcome]) -> String {
 /// Whether a fault can leave a live key that nobody knows, at a server that cannot list it. (P2)
 #[must_use]
 pub(crate) fn loses_a_key(kind: FakeKind, point: &CrashPoint) -> bool {
-    let lost = match point.call.name {
-        "mint" => matches!(
-            point.fault,
-            Fault::StopAfter | Fault::LoseReply | Fault::SlowBeyondDeadline
-        ),
-        "put" => matches!(point.fault, Fault::StopBefore | Fault::SlowBeyondDeadline),
+    !kind.is_listed()
+        && (lost_between_mint_and_put(point.call, point.fault)
+            || point.also.is_some_and(|(call, fault)| {
+                // What is done about a put that failed can fail too.
+                call.name == "put" || lost_between_mint_and_put(call, fault)
+            }))
+}
+
+fn lost_between_mint_and_put(call: Call, fault: Fault) -> bool {
+    match call.name {
+        "mint" => matches!(fault, Fault::StopAfter | Fault::LoseReply) || fault.lands_late(),
+        "put" => matches!(fault, Fault::StopBefore | Fault::SlowBeyondDeadline),
         _ => false,
-    };
-    lost && !kind.is_listed()
+    }
 }

@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use twinkey_core::Step;
-use twinkey_testkit::{FakeKind, Fault, Matrix, Restart};
+use twinkey_testkit::{FakeKind, Restart};
 
 use crate::crash_table::{Crash, crash_of};
 
 use crate::{
-    Act, Case, Frozen, Graph, Meanwhile, Progress, Tally, act_at_every_point, deliveries_at_once,
+    Act, Case, Frozen, Graph, Meanwhile, Progress, Tally, abandon_beside_the_rest,
+    abandon_with_a_person, abandoned_twice_at_once, act_at_every_point, deliveries_at_once,
     frozen_at_every_call, pairs_of_crash_points, reachable, step_beside_its_rotation,
     with_a_person,
 };
@@ -19,7 +20,7 @@ use crate::{
 pub struct Bounds {
     /// Which rotations are struck twice: the first, second, third.
     pub struck_twice: &'static [usize],
-    /// How a rotation that is struck twice is taken up again after the first fault.
+    /// How a rotation that is struck twice is taken up again after each of the two.
     pub restarts: &'static [Restart],
     /// How often the scheduler switches away from an invocation that could have gone on.
     pub switches: usize,
@@ -66,7 +67,7 @@ pub const EVERYDAY: Bounds = Bounds {
 /// What `cargo xtask prove` goes through.
 pub const DEEP: Bounds = Bounds {
     struck_twice: &[0, 1, 2],
-    restarts: &[Restart::SameStep, Restart::WholeRotation],
+    restarts: &Restart::ALL,
     switches: 5,
     switches_with_a_person: 2,
     acts: &WITHOUT_NEW_KEYS,
@@ -81,6 +82,12 @@ pub struct Figures {
     pub by_hand: BTreeMap<String, Tally>,
     /// One frozen invocation, by what happens meanwhile.
     pub frozen: BTreeMap<String, Frozen>,
+    /// One more delivery beside its whole rotation, by step.
+    #[serde(default)]
+    pub beside: BTreeMap<String, Tally>,
+    /// A rotation that is given up, by what else happens.
+    #[serde(default)]
+    pub given_up: BTreeMap<String, Tally>,
     /// What was gone through within bounds.
     pub bounded: Bounded,
 }
@@ -93,8 +100,6 @@ pub struct Bounded {
     pub pairs: BTreeMap<String, usize>,
     /// Orders of two simultaneous deliveries.
     pub at_once: Tally,
-    /// One more delivery beside its whole rotation, by step.
-    pub beside: BTreeMap<String, Tally>,
     /// Orders of two simultaneous deliveries and a person.
     pub with_a_person: Tally,
     /// All states that can be reached.
@@ -119,11 +124,10 @@ pub fn crash(kind: FakeKind) -> BTreeMap<String, Crash> {
 #[must_use]
 pub fn pairs(kind: FakeKind, bounds: &Bounds) -> BTreeMap<String, usize> {
     let within = |case: &Case| bounds.struck_twice.contains(&case.rotations);
-    let matrix = Matrix {
-        faults: &Fault::ALL,
-        restarts: bounds.restarts,
+    let one = |case: Case| {
+        let pairs = pairs_of_crash_points(case, bounds.restarts);
+        (case.to_string(), pairs)
     };
-    let one = |case: Case| (case.to_string(), pairs_of_crash_points(case, matrix));
     cases(kind).filter(within).map(one).collect()
 }
 
@@ -161,6 +165,28 @@ pub fn beside_a_rotation(kind: FakeKind) -> BTreeMap<String, Tally> {
         .into_iter()
         .filter(|step| *step != Step::FinishSecret);
     early.map(of_step).collect()
+}
+
+/// Every order of giving a rotation up, from every point at which one can stand, and of what else happens.
+#[must_use]
+pub fn given_up(kind: FakeKind) -> BTreeMap<String, Tally> {
+    let (mut beside, mut twice, mut person) =
+        (Tally::default(), Tally::default(), Tally::default());
+    for case in cases(kind).filter(|case| case.can_rotate()) {
+        for passed in 0..Step::ALL.len() {
+            beside.add(&abandon_beside_the_rest(case, passed, SWITCHES_BESIDE));
+            twice.add(&abandoned_twice_at_once(case, passed));
+            for act in Act::ALL.into_iter().filter(|act| act.applies_to(kind)) {
+                person.add(&abandon_with_a_person(case, passed, act));
+            }
+        }
+    }
+    let named = [
+        ("beside the rest of its rotation", beside),
+        ("twice at once", twice),
+        ("and a person, or time", person),
+    ];
+    named.map(|(what, tally)| (what.into(), tally)).into()
 }
 
 /// Every order of two simultaneous deliveries and a person within the bounds.
@@ -214,10 +240,16 @@ pub fn figures(kind: FakeKind, bounds: &Bounds, progress: &Progress) -> Figures 
     let by_hand = by_hand(kind);
     told("frozen at every call");
     let frozen = frozen(kind);
+    told("one more delivery beside a rotation");
+    let beside = beside_a_rotation(kind);
+    told("given up");
+    let given_up = given_up(kind);
     Figures {
         crash,
         by_hand,
         frozen,
+        beside,
+        given_up,
         bounded: bounded(kind, bounds, progress),
     }
 }
@@ -230,15 +262,12 @@ pub fn bounded(kind: FakeKind, bounds: &Bounds, progress: &Progress) -> Bounded 
     let pairs = pairs(kind, bounds);
     told("two deliveries at once");
     let at_once = at_once(kind, bounds);
-    told("one more delivery beside a rotation");
-    let beside = beside_a_rotation(kind);
     told("two deliveries and a person");
     let with_a_person = a_person_between(kind, bounds);
     told("every state that can be reached");
     Bounded {
         pairs,
         at_once,
-        beside,
         with_a_person,
         reach: reachable(kind, bounds.acts),
     }

@@ -87,25 +87,44 @@ const SHOWING: [&str; 6] = [
 /// A fingerprint of everything that the figures depend on: the engine, the fakes and the proof.
 #[must_use]
 pub fn sources() -> String {
+    fingerprint(&["twinkey-core", "twinkey-testkit", "twinkey-proof"])
+}
+
+/// A fingerprint of the engine alone: what is changed by `cargo xtask mutants`.
+#[must_use]
+pub fn engine_sources() -> String {
+    fingerprint(&["twinkey-core"])
+}
+
+fn fingerprint(crates: &[&str]) -> String {
     let mut files = Vec::new();
-    for name in ["twinkey-core", "twinkey-testkit", "twinkey-proof"] {
+    for name in crates {
         collect(&home().join("..").join(name).join("src"), &mut files);
     }
     files.sort();
     let mut hash = Sha256::new();
     for file in &files {
+        let name = file.strip_prefix(home().join("..")).expect("one of ours");
         let text = fs::read_to_string(file).expect("a source file");
-        // Unit tests come last in a file, and change no figure.
-        hash.update(text.split("#[cfg(test)]").next().unwrap_or_default());
+        let (code, tests) = text.split_once("\n#[cfg(test)]\n").unwrap_or((&text, ""));
+        // Unit tests change no figure. Nothing but them comes after that line.
+        let is_last = tests.is_empty() || tests.starts_with("mod tests {") && ends_with_it(tests);
+        assert!(is_last, "{}: unit tests come last", name.display());
+        hash.update(name.to_string_lossy().as_bytes());
+        hash.update(code);
     }
-    let fingerprint = hash.finalize();
-    fingerprint
+    hash.finalize()
         .iter()
         .take(16)
         .fold(String::new(), |mut hex, byte| {
             let _ = write!(hex, "{byte:02x}");
             hex
         })
+}
+
+/// Whether the module that a text begins with is all of it.
+fn ends_with_it(text: &str) -> bool {
+    text.find("\n}\n").is_some_and(|end| end + 3 == text.len())
 }
 
 fn collect(folder: &Path, files: &mut Vec<PathBuf>) {

@@ -30,11 +30,14 @@ pub use case::{Case, Health};
 pub use crash::{crash_points, pairs_of_crash_points};
 pub use crash_table::{Crash, Row};
 pub use frozen::{Frozen, Meanwhile, frozen_at_every_call};
-pub use ledger::{Ledger, Progress, page_path, sources};
+pub use ledger::{Ledger, Progress, engine_sources, page_path, sources};
 pub use page::page;
 pub use reach::{Graph, reachable};
 pub use settle::{Settled, settle};
-pub use simultaneous::{deliveries_at_once, step_beside_its_rotation, with_a_person};
+pub use simultaneous::{
+    abandon_beside_the_rest, abandon_with_a_person, abandoned_twice_at_once, deliveries_at_once,
+    step_beside_its_rotation, with_a_person,
+};
 pub use tally::Tally;
 
 /// More than any work over fakes takes.

@@ -1,18 +1,19 @@
 //! Runs the whole proof, and writes its figures and docs/PROOF.md; with `--page` only the page, from the
-//! figures of the last run.
+//! figures of the last run; with `--engine` only says the fingerprint of the engine's sources.
 
-use std::io;
+use std::io::{self, Write};
 use std::process::ExitCode;
 use std::time::Instant;
 
-use twinkey_proof::{Ledger, page, page_path};
+use twinkey_proof::{Ledger, engine_sources, page, page_path};
 
 fn main() -> ExitCode {
     let written = match std::env::args().nth(1).as_deref() {
         None => prove(),
         Some("--page") => write_page(&Ledger::committed()),
+        Some("--engine") => writeln!(io::stdout(), "{}", engine_sources()),
         Some(other) => {
-            eprintln!("there is no option {other}: --page, or none");
+            eprintln!("there is no option {other}: --page, --engine, or none");
             return ExitCode::FAILURE;
         }
     };

@@ -3,7 +3,8 @@
 use crate::Ledger;
 use crate::figures::{DEEP, EVERYDAY};
 use crate::tables::{
-    acts, at_once, beside, by_hand, cases, crash_tables, frozen, mutants, reach, sabotages, totals,
+    acts, at_once, beside, by_hand, cases, crash_tables, frozen, given_up, most_rotations, mutants,
+    reach, sabotages, totals,
 };
 
 /// The page for these figures.
@@ -18,6 +19,8 @@ pub fn page(ledger: &Ledger) -> String {
         ("beside", beside(ledger)),
         ("by-hand", by_hand(ledger)),
         ("frozen", frozen(ledger)),
+        ("given-up", given_up(ledger)),
+        ("most-rotations", most_rotations(ledger)),
         ("reach", reach(ledger)),
         ("sabotages", sabotages()),
         ("mutants", mutants()),

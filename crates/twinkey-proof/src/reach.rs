@@ -21,6 +21,7 @@ use crate::{Act, now};
 
 /// What was found.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Graph {
     /// How many states there are.
     pub states: usize,
@@ -30,10 +31,12 @@ pub struct Graph {
     pub late_steps: usize,
     /// From how many states it takes whom to get to a pair at rest.
     pub settled: BTreeMap<String, usize>,
+    /// The most rotations that it takes, counted from a person's help where that is needed.
+    pub most_rotations: usize,
 }
 
-/// The faults of one delivery. A call that outlasts its caller is two: a process that stops, and an
-/// effect that comes later; the crash matrix has it.
+/// The faults of one delivery. A call that outlasts its caller is two, of which the second comes later: the
+/// crash matrix has it.
 const FAULTS: [Fault; 5] = [
     Fault::StopBefore,
     Fault::StopAfter,
@@ -71,10 +74,9 @@ pub fn reachable(kind: FakeKind, acts: &[Act]) -> Graph {
         let name = state.name();
         let told = format!("{kind}, from\n{name}");
         let _told = ToldOnPanic(&told);
-        *graph
-            .settled
-            .entry(settle(&state.scene.fork(), 0).to_string())
-            .or_default() += 1;
+        let settled = settle(&state.scene.fork(), 0);
+        *graph.settled.entry(settled.to_string()).or_default() += 1;
+        graph.most_rotations = graph.most_rotations.max(settled.rotations);
         graph.late_steps += state.late_steps_change_nothing();
         for next in state.successors(acts) {
             graph.transitions += 1;
@@ -97,6 +99,7 @@ impl State {
                     begun.expect("the rotation in flight may be asked for again");
                 }));
                 self.deliver(&token, &mut all);
+                self.give_up(&token, &mut all);
             }
             None => all.push(self.follow(0, |scene| {
                 let _ = scene.begin();
@@ -138,6 +141,25 @@ impl State {
         }
     }
 
+    /// The rotation in flight is given up, undisturbed and with every fault at every call.
+    fn give_up(&self, token: &VersionId, all: &mut Vec<Self>) {
+        let mut calls = 0;
+        let calm = self.follow(self.passed, |scene| {
+            let _ = now(scene.abandon(token));
+            calls = scene.injector.calls().len();
+        });
+        all.push(calm.ended(token));
+        for number in 0..calls {
+            for fault in FAULTS {
+                let struck = self.follow(self.passed, |scene| {
+                    scene.injector.arm(number, fault);
+                    let _ = now(scene.injector.run(scene.abandon(token)));
+                });
+                all.push(struck.ended(token));
+            }
+        }
+    }
+
     fn strike(
         &self,
         step: Step,
@@ -162,6 +184,7 @@ impl State {
             call,
             step,
             fault,
+            also: None,
             restart: Restart::SameStep,
         };
         if loses_a_key(scene.provider.kind(), &point) {
@@ -173,7 +196,7 @@ impl State {
         self.judged(scene, passed)
     }
 
-    /// A copy to which something has happened without a fault.
+    /// A copy to which something has happened that mints nothing.
     fn follow(&self, passed: usize, happens: impl FnOnce(&Scene)) -> Self {
         self.judged(self.happens(happens), passed)
     }

@@ -14,6 +14,8 @@ pub struct Settled {
     pub refused: Vec<&'static str>,
     /// Whether a person had to put a document, since every rotation was refused.
     pub by_person: bool,
+    /// How many rotations were delivered, with those that were refused, since a person last helped.
+    pub rotations: usize,
 }
 
 impl Settled {
@@ -62,53 +64,57 @@ const ROTATIONS: usize = 4;
 pub fn settle(scene: &Scene, strays: usize) -> Settled {
     scene.injector.disarm();
     let unreadable = scene.document(&Stage::Current).is_none();
-    let (refused, well) = run_on(scene, strays);
-    if well {
-        let by_person = false;
-        return Settled { refused, by_person };
+    let mut settled = Settled {
+        refused: Vec::new(),
+        by_person: false,
+        rotations: 0,
+    };
+    if run_on(scene, strays, &mut settled) {
+        return settled;
     }
     assert!(
-        unreadable || refused.last() != Some(&"InvalidDocument"),
+        unreadable || settled.refused.last() != Some(&"InvalidDocument"),
         "a document that can be read was refused for ever"
     );
     let working = scene.working_document();
     let working = working.unwrap_or_else(|| scene.make_by_hand("TEST-mended"));
     scene.put_by_hand(&working);
-    let (still, well) = run_on(scene, strays);
+    settled.by_person = true;
+    settled.assert_is_listed(scene.provider.kind());
+    let mut afterwards = Settled {
+        rotations: 0,
+        ..settled.clone()
+    };
     assert!(
-        well,
-        "not even a person can mend it: {still:?}\n{}",
+        run_on(scene, strays, &mut afterwards),
+        "not even a person can mend it: {afterwards}\n{}",
         scene.picture()
     );
-    let settled = Settled {
-        refused,
-        by_person: true,
-    };
-    settled.assert_is_listed(scene.provider.kind());
+    settled.rotations = afterwards.rotations;
     settled
 }
 
-/// For which reasons rotations were refused, and whether the pair came about all the same.
-fn run_on(scene: &Scene, strays: usize) -> (Vec<&'static str>, bool) {
-    // What is live beyond two was so before, and declared; nothing is added to it.
-    let surplus = scene.judge().live().len().saturating_sub(2 + strays);
-    scene.judge_every_call(Allowance {
-        strays,
-        third_keys: surplus,
-        ..Allowance::default()
-    });
-    let mut refused: Vec<&'static str> = Vec::new();
+/// Rotates a few times; whether the pair came about.
+fn run_on(scene: &Scene, strays: usize, settled: &mut Settled) -> bool {
     for _ in 0..ROTATIONS {
+        // What is live beyond two was so before, and declared; nothing is added to it.
+        let surplus = scene.judge().live().len().saturating_sub(2 + strays);
+        scene.judge_every_call(Allowance {
+            strays,
+            third_keys: surplus,
+            ..Allowance::default()
+        });
+        settled.rotations += 1;
         if let Err(reason) = rotate_once(scene)
-            && !refused.contains(&reason)
+            && !settled.refused.contains(&reason)
         {
-            refused.push(reason);
+            settled.refused.push(reason);
         }
         if is_well(scene, strays) {
-            return (refused, true);
+            return true;
         }
     }
-    (refused, false)
+    false
 }
 
 /// As the service does: the rotation in flight if there is one, else a new one.

@@ -3,13 +3,16 @@
 use std::cell::RefCell;
 
 use twinkey_core::{Step, VersionId};
-use twinkey_testkit::{Allowance, FakeKind, Invocation, Scene, ToldOnPanic, explore};
+use twinkey_testkit::{Allowance, Invocation, Scene, ToldOnPanic, explore};
 
 use crate::by_hand::hand;
 use crate::settle::settle;
 use crate::tally::{Declared, Overtaken, watch};
 use crate::{Act, Case, Tally, now};
 
+static STEPS: [Step; 4] = Step::ALL;
+
+/// A rotation in flight, with every call judged.
 struct Begun {
     scene: Scene,
     token: VersionId,
@@ -20,110 +23,163 @@ struct Begun {
 /// away from an invocation that could have gone on.
 #[must_use]
 pub fn deliveries_at_once(case: Case, steps: [Step; 2], switches: usize) -> Tally {
-    let tally = RefCell::new(Tally::default());
-    explore(
+    every_order(
+        &format!("{case}, {} beside {}", steps[0], steps[1]),
         switches,
-        || begun(case, steps, None),
-        |begun| steps.map(|step| delivery(begun, step)).into(),
-        |begun, order| {
-            let context = format!("{case}, {} beside {}, {order:?}", steps[0], steps[1]);
-            let _told = ToldOnPanic(&context);
-            let settled = settle(&begun.scene, 0);
-            settled.assert_by_itself(case);
-            tally.borrow_mut().note(&settled, &begun.overtaken);
+        || {
+            let both_mint = case.kind.is_issued() && steps == [Step::CreateSecret; 2];
+            let third_keys = usize::from(both_mint);
+            begin(case, earlier(steps), third_keys, |_| Declared::Nothing)
         },
-    );
-    tally.into_inner()
+        |begun| steps.map(|step| delivery(begun, step)).into(),
+        Needs::Nobody(case),
+    )
 }
 
 /// Every order of a whole rotation and one more delivery of one of its steps, within the bound.
 #[must_use]
 pub fn step_beside_its_rotation(case: Case, step: Step, switches: usize) -> Tally {
-    let tally = RefCell::new(Tally::default());
-    explore(
+    let mints_too = case.kind.is_issued() && step == Step::CreateSecret;
+    every_order(
+        &format!("{case}, {step} beside its rotation"),
         switches,
-        || begin_beside(case, step),
-        |begun| {
-            let whole: Invocation<'_> = Box::pin(async move {
-                let _ = begun.scene.rotate(&begun.token).await;
-            });
-            vec![whole, delivery(begun, step)]
+        || {
+            begin(case, &[], usize::from(mints_too), |token| {
+                // Nothing tells a key that another delivery has just minted from one that was lost. (decision 9)
+                if mints_too && case.kind.is_listed() {
+                    Declared::PublishedMeanwhile(token)
+                } else {
+                    Declared::Nothing
+                }
+            })
         },
-        |begun, order| {
-            let context = format!("{case}, {step} beside its rotation, {order:?}");
-            let _told = ToldOnPanic(&context);
-            let settled = settle(&begun.scene, 0);
-            settled.assert_by_itself(case);
-            tally.borrow_mut().note(&settled, &begun.overtaken);
-        },
-    );
-    tally.into_inner()
+        |begun| vec![deliveries(begun, &STEPS), delivery(begun, step)],
+        Needs::Nobody(case),
+    )
 }
 
 /// The same as [`deliveries_at_once`] with a person, or time, stepping in between any two calls.
 #[must_use]
 pub fn with_a_person(case: Case, steps: [Step; 2], act: Act, switches: usize) -> Tally {
-    let tally = RefCell::new(Tally::default());
-    explore(
+    every_order(
+        &format!("{case}, {} beside {}, {act}", steps[0], steps[1]),
         switches,
-        || begun(case, steps, Some(act)),
+        || {
+            let both_mint = case.kind.is_issued() && steps == [Step::CreateSecret; 2];
+            let by_hand = act == Act::PutNew;
+            let third_keys = usize::from(both_mint) + usize::from(by_hand);
+            begin(case, earlier(steps), third_keys, |_| {
+                Declared::ByActAmongOthers(act)
+            })
+        },
         |begun| {
             let mut all: Vec<Invocation<'_>> = steps.map(|step| delivery(begun, step)).into();
             all.push(hand(&begun.scene, act, &begun.overtaken));
             all
         },
-        |begun, order| {
-            let context = format!("{case}, {} beside {}, {act}, {order:?}", steps[0], steps[1]);
-            let _told = ToldOnPanic(&context);
-            let settled = settle(&begun.scene, 0);
-            tally.borrow_mut().note(&settled, &begun.overtaken);
+        Needs::WhoeverIsListed,
+    )
+}
+
+/// Every order of ending a rotation, of which so many steps have passed, and of the rest of it.
+#[must_use]
+pub fn abandon_beside_the_rest(case: Case, passed: usize, switches: usize) -> Tally {
+    let (passed, rest) = STEPS.split_at(passed);
+    every_order(
+        &format!("{case}, ended after {passed:?} beside the rest"),
+        switches,
+        || begin(case, passed, 0, Declared::PublishedMeanwhile),
+        |begun| vec![deliveries(begun, rest), abandon(begun)],
+        Needs::WhoeverIsListed,
+    )
+}
+
+/// Every order of ending a rotation twice at once.
+#[must_use]
+pub fn abandoned_twice_at_once(case: Case, passed: usize) -> Tally {
+    let passed = &STEPS[..passed];
+    every_order(
+        &format!("{case}, ended twice after {passed:?}"),
+        usize::MAX,
+        || begin(case, passed, 0, |_| Declared::Nothing),
+        |begun| vec![abandon(begun), abandon(begun)],
+        Needs::Nobody(case),
+    )
+}
+
+/// Every order of ending a rotation and of a person's deed.
+#[must_use]
+pub fn abandon_with_a_person(case: Case, passed: usize, act: Act) -> Tally {
+    let passed = &STEPS[..passed];
+    every_order(
+        &format!("{case}, ended after {passed:?}, {act}"),
+        usize::MAX,
+        || {
+            let third_keys = usize::from(act == Act::PutNew);
+            begin(case, passed, third_keys, |_| Declared::ByAct(act))
         },
-    );
+        |begun| vec![abandon(begun), hand(&begun.scene, act, &begun.overtaken)],
+        Needs::WhoeverIsListed,
+    )
+}
+
+/// Who may be needed until everything is well again.
+#[derive(Clone, Copy)]
+enum Needs {
+    /// Nobody, where the current key can be rotated at all.
+    Nobody(Case),
+    /// A person, where the list in docs/PROOF.md says so.
+    WhoeverIsListed,
+}
+
+fn every_order(
+    what: &str,
+    switches: usize,
+    build: impl Fn() -> Begun,
+    start: impl for<'a> Fn(&'a Begun) -> Vec<Invocation<'a>>,
+    needs: Needs,
+) -> Tally {
+    let tally = RefCell::new(Tally::default());
+    explore(switches, build, start, |begun, order| {
+        let context = format!("{what}, {order:?}");
+        let _told = ToldOnPanic(&context);
+        let settled = settle(&begun.scene, 0);
+        if let Needs::Nobody(case) = needs {
+            settled.assert_by_itself(case);
+        }
+        tally.borrow_mut().note(&settled, &begun.overtaken);
+    });
     tally.into_inner()
 }
 
-/// A rotation in flight, every step before the two delivered, as far as they pass.
-fn begun(case: Case, steps: [Step; 2], act: Option<Act>) -> Begun {
+/// The steps before the first of these two.
+fn earlier(steps: [Step; 2]) -> &'static [Step] {
+    let first = steps[0].min(steps[1]);
+    let all = Step::ALL.iter();
+    let before = all.take_while(|step| **step < first).count();
+    &STEPS[..before]
+}
+
+/// A rotation in flight, these steps delivered, as far as they pass.
+fn begin(
+    case: Case,
+    passed: &[Step],
+    third_keys: usize,
+    declared: impl Fn(VersionId) -> Declared,
+) -> Begun {
     let scene = case.scene();
     let token = scene.begin();
-    let first = steps[0].min(steps[1]);
-    for step in Step::ALL.into_iter().filter(|step| *step < first) {
-        if now(scene.step(step, &token)).is_err() {
+    for step in passed {
+        if now(scene.step(*step, &token)).is_err() {
             assert!(!case.can_rotate(), "{case}: {step} is refused");
             break;
         }
     }
-    // P2's second exception: both may mint, until the one that comes too late has retired its own.
-    let both_mint = steps == [Step::CreateSecret; 2] && case.kind.expires();
-    let by_hand = act == Some(Act::PutNew);
     let allowance = Allowance {
-        third_keys: usize::from(both_mint) + usize::from(by_hand),
+        third_keys,
         ..Allowance::default()
     };
-    let declared = act.map_or(Declared::Nothing, Declared::ByActAmongOthers);
-    watched(scene, token, allowance, declared)
-}
-
-fn begin_beside(case: Case, step: Step) -> Begun {
-    let scene = case.scene();
-    let token = scene.begin();
-    let both_mint = step == Step::CreateSecret && case.kind.expires();
-    let allowance = Allowance {
-        third_keys: usize::from(both_mint),
-        ..Allowance::default()
-    };
-    // Nothing tells a key that another delivery has just minted from one that was lost. (decision 9)
-    let mistakable = case.kind == FakeKind::Token { listable: true } && both_mint;
-    let declared = if mistakable {
-        Declared::TakenForStray
-    } else {
-        Declared::Nothing
-    };
-    watched(scene, token, allowance, declared)
-}
-
-fn watched(scene: Scene, token: VersionId, allowance: Allowance, declared: Declared) -> Begun {
-    let overtaken = watch(&scene, allowance, declared);
+    let overtaken = watch(&scene, allowance, declared(token.clone()));
     scene.injector.disarm();
     scene.injector.yield_before_every_call();
     Begun {
@@ -137,5 +193,22 @@ fn delivery(begun: &Begun, step: Step) -> Invocation<'_> {
     Box::pin(async move {
         // Either may be refused: what counts is the end.
         let _ = begun.scene.step(step, &begun.token).await;
+    })
+}
+
+/// These steps one after the other, up to the first that is refused.
+fn deliveries<'a>(begun: &'a Begun, steps: &'static [Step]) -> Invocation<'a> {
+    Box::pin(async move {
+        for step in steps {
+            if begun.scene.step(*step, &begun.token).await.is_err() {
+                return;
+            }
+        }
+    })
+}
+
+fn abandon(begun: &Begun) -> Invocation<'_> {
+    Box::pin(async move {
+        let _ = begun.scene.abandon(&begun.token).await;
     })
 }

@@ -8,7 +8,7 @@ use twinkey_testkit::Fault;
 
 use crate::crash_table::Crash;
 use crate::figures::{Bounded, DEEP, EVERYDAY, Figures};
-use crate::ledger::home;
+use crate::ledger::{engine_sources, home};
 use crate::{Act, Ledger, Tally, sabotage};
 
 fn sum(ledger: &Ledger, one: impl Fn(&Figures) -> usize) -> String {
@@ -36,6 +36,8 @@ pub(crate) fn totals(ledger: &Ledger) -> String {
     let by_hand = |figures: &Figures| figures.by_hand.values().map(|it| it.runs).sum();
     let frozen = |figures: &Figures| figures.frozen.values().map(|it| it.calls).sum();
     let pairs = |bounded: &Bounded| bounded.pairs.values().sum();
+    let beside = |figures: &Figures| figures.beside.values().map(|it| it.runs).sum();
+    let given_up = |figures: &Figures| figures.given_up.values().map(|it| it.runs).sum();
     let rows = [
         (
             "crash points: call × fault × restart × case",
@@ -43,7 +45,7 @@ pub(crate) fn totals(ledger: &Ledger) -> String {
             "all; not repeated".into(),
         ),
         (
-            "pairs of faults, the second at every call of the recovery",
+            "pairs of faults, the second at every later call of the same delivery, and at every call of the recovery",
             sum(ledger, |it| pairs(&it.bounded)),
             deep_sum(ledger, pairs),
         ),
@@ -51,6 +53,16 @@ pub(crate) fn totals(ledger: &Ledger) -> String {
             "orders of two deliveries at once",
             sum(ledger, |it| it.bounded.at_once.runs),
             deep_sum(ledger, |it| it.at_once.runs),
+        ),
+        (
+            "orders of a rotation and one more delivery of one of its steps",
+            sum(ledger, beside),
+            "all; not repeated".into(),
+        ),
+        (
+            "orders of a rotation and of giving it up",
+            sum(ledger, given_up),
+            "all; not repeated".into(),
         ),
         (
             "orders of two deliveries and a person, or time",
@@ -130,6 +142,7 @@ fn fault_name(fault: Fault) -> String {
         Fault::FailOnce => "fails once",
         Fault::Deny => "denied",
         Fault::SlowBeyondDeadline => "lands late",
+        Fault::TimesOut => "times out",
     }
     .into()
 }
@@ -207,11 +220,45 @@ pub(crate) fn beside(ledger: &Ledger) -> String {
         "| kind | late step | orders | well again | overtaken |\n| --- | --- | ---: | --- | ---: |\n",
     );
     for (kind, figures) in &ledger.everyday {
-        for (step, tally) in &figures.bounded.beside {
+        for (step, tally) in &figures.beside {
             let _ = writeln!(table, "| {kind} | {step} | {} |", cells(tally));
         }
     }
     table
+}
+
+pub(crate) fn given_up(ledger: &Ledger) -> String {
+    let mut table = String::from(
+        "| kind | given up | orders | well again | overtaken |\n| --- | --- | ---: | --- | ---: |\n",
+    );
+    for (kind, figures) in &ledger.everyday {
+        for (how, tally) in &figures.given_up {
+            let _ = writeln!(table, "| {kind} | {how} | {} |", cells(tally));
+        }
+    }
+    table
+}
+
+/// The most rotations that any run, or any state, has needed until it was well again.
+pub(crate) fn most_rotations(ledger: &Ledger) -> String {
+    let everyday = ledger.everyday.values().flat_map(|figures| {
+        let by_hand = figures.by_hand.values();
+        let others = figures.beside.values().chain(figures.given_up.values());
+        by_hand.chain(others).map(|tally| tally.most_rotations)
+    });
+    let bounded = ledger.everyday.values().map(|figures| &figures.bounded);
+    let bounded = bounded.chain(ledger.deep.values()).flat_map(|bounded| {
+        [
+            bounded.at_once.most_rotations,
+            bounded.with_a_person.most_rotations,
+            bounded.reach.most_rotations,
+        ]
+    });
+    everyday
+        .chain(bounded)
+        .max()
+        .unwrap_or_default()
+        .to_string()
 }
 
 pub(crate) fn by_hand(ledger: &Ledger) -> String {
@@ -235,25 +282,18 @@ fn settled(settled: &BTreeMap<String, usize>) -> String {
 
 pub(crate) fn frozen(ledger: &Ledger) -> String {
     let mut table = String::from(
-        "| kind | meanwhile | calls | noticed if frozen right before |\n| --- | --- | ---: | --- |\n",
+        "| kind | what freezes | calls | noticed if frozen right before |\n| --- | --- | ---: | --- |\n",
     );
     for (kind, figures) in &ledger.everyday {
         for (meanwhile, result) in &figures.frozen {
-            let calls: Vec<String> = result
-                .noticed
-                .iter()
-                .map(|name| format!("`{name}`"))
-                .collect();
-            let calls = if calls.is_empty() {
-                "none".into()
+            let noticed: Vec<&str> = result.noticed.iter().map(String::as_str).collect();
+            let noticed = if noticed.is_empty() {
+                "nowhere".into()
             } else {
-                calls.join(", ")
+                noticed.join("; ")
             };
-            let _ = writeln!(
-                table,
-                "| {kind} | {meanwhile} | {} | {calls} |",
-                result.calls
-            );
+            let calls = result.calls;
+            let _ = writeln!(table, "| {kind} | {meanwhile} | {calls} | {noticed} |");
         }
     }
     table
@@ -305,10 +345,16 @@ pub(crate) fn mutants() -> String {
         timeout: usize,
         missed: usize,
         excused: usize,
+        engine: String,
     }
     let it: LastRun = serde_json::from_str(include_str!("../mutants.json")).expect("our figures");
+    let of = if it.engine == engine_sources() {
+        "of the engine as it is"
+    } else {
+        "of the engine as it was a few changes ago"
+    };
     format!(
-        "{} changes: {} noticed, {} by a run that never ended, {} that do not compile, {} excused, {} unnoticed",
+        "{of}, {} changes: {} noticed, {} by a run that never ended, {} that do not compile, {} excused, {} unnoticed",
         it.all, it.caught, it.timeout, it.unviable, it.excused, it.missed
     )
 }

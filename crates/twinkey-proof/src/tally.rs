@@ -1,21 +1,25 @@
 //! What many runs have come to, counted.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde::{Deserialize, Serialize};
-use twinkey_testkit::{Allowance, Scene};
+use twinkey_core::{Stage, VersionId};
+use twinkey_testkit::{Allowance, Judge, Scene};
 
 use crate::{Act, Settled};
 
 /// What many runs have come to.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Tally {
     /// How many runs there were.
     pub runs: usize,
     /// How often it took whom to get to a pair at rest.
     pub settled: BTreeMap<String, usize>,
+    /// The most rotations that it took.
+    pub most_rotations: usize,
     /// How often the current key died in one of the moments that docs/PROOF.md declares.
     pub overtaken: usize,
 }
@@ -25,12 +29,14 @@ impl Tally {
     pub(crate) fn note(&mut self, settled: &Settled, overtaken: &Overtaken) {
         self.runs += 1;
         *self.settled.entry(settled.to_string()).or_default() += 1;
+        self.most_rotations = self.most_rotations.max(settled.rotations);
         self.overtaken += usize::from(overtaken.seen.load(Ordering::Relaxed));
     }
 
     /// Adds other runs.
     pub(crate) fn add(&mut self, other: &Self) {
         self.runs += other.runs;
+        self.most_rotations = self.most_rotations.max(other.most_rotations);
         self.overtaken += other.overtaken;
         for (who, often) in &other.settled {
             *self.settled.entry(who.clone()).or_default() += often;
@@ -40,7 +46,7 @@ impl Tally {
 
 /// Why the current key may die, besides by its own expiry: the moments that no store and no server can
 /// close without a lock that they share. ("Where the current key can die" in docs/PROOF.md)
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) enum Declared {
     /// There is none.
     Nothing,
@@ -48,39 +54,60 @@ pub(crate) enum Declared {
     ByAct(Act),
     /// The same while other deliveries run: their calls may come in between.
     ByActAmongOthers(Act),
-    /// A key that another delivery has just minted is taken for a stray, and is published right before or
-    /// right after it dies.
-    TakenForStray,
+    /// The key of this rotation is published right before or right after another delivery makes it dead: it
+    /// was taken for a stray, or its rotation was given up.
+    PublishedMeanwhile(VersionId),
 }
 
 /// Whether the current key died in a declared moment.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Overtaken {
     seen: Arc<AtomicBool>,
-    /// How many calls had been made when the person acted.
-    acted_at: Arc<AtomicUsize>,
+    acted: Arc<Mutex<Option<Acted>>>,
+}
+
+/// What a person has done.
+#[derive(Debug)]
+struct Acted {
+    /// How many calls had been made before.
+    calls: usize,
+    /// The key under AWSCURRENT from then on.
+    published: Option<String>,
 }
 
 impl Overtaken {
-    /// Notes that the person acts now.
-    pub(crate) fn acts(&self, scene: &Scene) {
+    /// Lets the person act now.
+    pub(crate) fn act(&self, act: Act, scene: &Scene) {
         let calls = scene.injector.calls().len();
-        self.acted_at.store(calls, Ordering::Relaxed);
+        act.perform(scene);
+        let published = scene.key(&Stage::Current);
+        *self.acted() = Some(Acted { calls, published });
     }
 
-    fn is_declared(&self, declared: Declared, scene_calls: &[&'static str]) -> bool {
-        let last = scene_calls.last().copied();
+    fn is_declared(&self, declared: &Declared, calls: &[&'static str], judge: &Judge) -> bool {
+        let last = calls.last().copied();
         // What is judged is the effect of the last call; "change" is the moment right before apply's.
         let at_the_change = matches!(last, Some("retire" | "change"));
-        let since_the_act = scene_calls.len() - self.acted_at.load(Ordering::Relaxed);
-        match declared {
-            Declared::Nothing => false,
-            Declared::ByAct(act) => {
-                act.publishes_key_at_stake() && at_the_change && since_the_act <= 1
+        let (act, among_others) = match declared {
+            Declared::Nothing => return false,
+            Declared::ByAct(act) => (act, false),
+            Declared::ByActAmongOthers(act) => (act, true),
+            Declared::PublishedMeanwhile(token) => {
+                return matches!(last, Some("retire" | "move_stage"))
+                    && judge.current_version().as_ref() == Some(token);
             }
-            Declared::ByActAmongOthers(act) => act.publishes_key_at_stake() && at_the_change,
-            Declared::TakenForStray => matches!(last, Some("retire" | "move_stage")),
-        }
+        };
+        self.acted().as_ref().is_some_and(|acted| {
+            let at_once = calls.len() - acted.calls <= 1;
+            act.publishes_key_at_stake()
+                && at_the_change
+                && (at_once || among_others)
+                && acted.published == judge.current_key()
+        })
+    }
+
+    fn acted(&self) -> MutexGuard<'_, Option<Acted>> {
+        self.acted.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -88,17 +115,16 @@ impl Overtaken {
 pub(crate) fn watch(scene: &Scene, allowance: Allowance, declared: Declared) -> Overtaken {
     let overtaken = Overtaken::default();
     let (judge, injector, noting) = (scene.judge(), scene.injector.clone(), overtaken.clone());
-    let calls = move || injector.calls().iter().map(|call| call.name).collect();
+    let is_declared = move |judge: &Judge| {
+        let calls: Vec<&'static str> = injector.calls().iter().map(|call| call.name).collect();
+        noting.is_declared(&declared, &calls, judge)
+    };
+    let seen = overtaken.seen.clone();
     scene
         .injector
         .judge_every_call(move || match judge.verdict(&allowance) {
-            Err(broken)
-                if broken.promise == "P1" && {
-                    let calls: Vec<&'static str> = calls();
-                    noting.is_declared(declared, &calls)
-                } =>
-            {
-                noting.seen.store(true, Ordering::Relaxed);
+            Err(broken) if broken.promise == "P1" && is_declared(&judge) => {
+                seen.store(true, Ordering::Relaxed);
                 judge.excuse_current();
             }
             verdict => verdict.unwrap_or_else(|broken| panic!("{broken}")),

@@ -5,7 +5,8 @@ use std::fmt::Debug;
 
 use twinkey_proof::Ledger;
 use twinkey_proof::figures::{
-    EVERYDAY, Figures, a_person_between, at_once, beside_a_rotation, by_hand, crash, frozen, pairs,
+    EVERYDAY, Figures, a_person_between, at_once, beside_a_rotation, by_hand, crash, frozen,
+    given_up, pairs,
 };
 use twinkey_proof::reachable;
 use twinkey_testkit::FakeKind;
@@ -75,8 +76,12 @@ fn p5_every_order_of_two_deliveries_at_once_ends_as_the_calm_run() {
 
 #[test]
 fn p1_to_p5_hold_with_one_more_delivery_beside_its_rotation() {
-    let shown = |figures: Figures| figures.bounded.beside;
-    compare(&FakeKind::ALL, beside_a_rotation, shown);
+    compare(&FakeKind::ALL, beside_a_rotation, |figures| figures.beside);
+}
+
+#[test]
+fn p1_to_p5_hold_with_a_rotation_given_up_beside_what_else_happens() {
+    compare(&FakeKind::ALL, given_up, |figures| figures.given_up);
 }
 
 #[test]

@@ -43,10 +43,16 @@ impl FakeKind {
         self != Self::Token { listable: false }
     }
 
+    /// Whether the server issues keys of this kind, and not we choose them.
+    #[must_use]
+    pub fn is_issued(self) -> bool {
+        matches!(self, Self::Token { .. })
+    }
+
     /// Whether keys of this kind die by themselves.
     #[must_use]
     pub fn expires(self) -> bool {
-        matches!(self, Self::Token { .. })
+        self.is_issued()
     }
 }
 

@@ -16,24 +16,43 @@ pub enum Fault {
     /// The call outlasts the deadline: the process is killed first, and the call takes effect later,
     /// when [`crate::Injector::land`] says.
     SlowBeyondDeadline,
+    /// The call outlasts the time that its caller gives it: the caller hears nothing and goes on, and the
+    /// call takes effect later, when [`crate::Injector::land`] says.
+    TimesOut,
 }
 
 impl Fault {
     /// Every fault there is.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::StopBefore,
         Self::StopAfter,
         Self::LoseReply,
         Self::FailOnce,
         Self::Deny,
         Self::SlowBeyondDeadline,
+        Self::TimesOut,
     ];
 
     /// Whether it can make a difference at a call that changes nothing: a read that is answered too
     /// late is one that was not made.
     #[must_use]
     pub fn strikes(self, call: Call) -> bool {
-        call.changes || self != Self::SlowBeyondDeadline
+        call.changes || !self.lands_late()
+    }
+
+    /// Whether the call takes effect only after its caller has given it up.
+    #[must_use]
+    pub fn lands_late(self) -> bool {
+        matches!(self, Self::SlowBeyondDeadline | Self::TimesOut)
+    }
+
+    /// Whether the process lives on, so that the same delivery goes on.
+    #[must_use]
+    pub fn spares_the_process(self) -> bool {
+        matches!(
+            self,
+            Self::LoseReply | Self::FailOnce | Self::Deny | Self::TimesOut
+        )
     }
 }
 

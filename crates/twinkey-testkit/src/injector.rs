@@ -41,7 +41,7 @@ struct State {
     calls: Vec<Call>,
     late: Vec<Effect>,
     land_before: Option<usize>,
-    armed: Option<(usize, Fault)>,
+    armed: Vec<(usize, Fault)>,
     failing: Option<&'static str>,
     freeze: Option<usize>,
     yielding: bool,
@@ -61,14 +61,19 @@ impl Injector {
     pub fn arm(&self, call: usize, fault: Fault) {
         let mut state = self.lock();
         state.calls.clear();
-        state.armed = Some((call, fault));
+        state.armed = vec![(call, fault)];
+    }
+
+    /// Lets one more call fail, counted from the same one as those that are armed already.
+    pub fn arm_also(&self, call: usize, fault: Fault) {
+        self.lock().armed.push((call, fault));
     }
 
     /// Lets every call pass from now on, and forgets those that were made.
     pub fn disarm(&self) {
         let mut state = self.lock();
         state.calls.clear();
-        state.armed = None;
+        state.armed.clear();
         state.failing = None;
         state.land_before = None;
     }
@@ -83,11 +88,15 @@ impl Injector {
         any
     }
 
-    /// Lets them take effect right before the `call`th outside call from now on.
+    /// Whether there are calls that outlasted their caller and have not taken effect yet.
+    #[must_use]
+    pub fn is_late(&self) -> bool {
+        !self.lock().late.is_empty()
+    }
+
+    /// Lets them take effect right before the `call`th outside call, counted like those that are armed.
     pub fn land_before(&self, call: usize) {
-        let mut state = self.lock();
-        state.calls.clear();
-        state.land_before = Some(call);
+        self.lock().land_before = Some(call);
     }
 
     /// Lets every call of this name fail until disarmed.
@@ -189,6 +198,10 @@ impl Injector {
                 self.lock().late.extend(late.map(|effect| effect()));
                 self.stop().await
             }
+            Some(Fault::TimesOut) => {
+                self.lock().late.extend(late.map(|effect| effect()));
+                Err(E::no_answer())
+            }
         }
     }
 
@@ -229,10 +242,8 @@ impl Injector {
         }) {
             return Some(Fault::FailOnce);
         }
-        state
-            .armed
-            .filter(|(call, _)| *call == number)
-            .map(|(_, fault)| fault)
+        let armed = state.armed.iter().find(|(call, _)| *call == number);
+        armed.map(|(_, fault)| *fault)
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

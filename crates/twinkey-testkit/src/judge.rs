@@ -6,7 +6,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use twinkey_core::{Clock, Credential, SecretId, SecretValue, Stage, Trigger};
+use twinkey_core::{Clock, Credential, SecretId, SecretValue, Stage, Trigger, VersionId};
 
 use crate::{FakeClock, FakeKind, FakeSecret, FakeSecretsManager, FakeServer};
 
@@ -49,8 +49,8 @@ pub struct Judge {
     pub(crate) store: FakeSecretsManager,
     pub(crate) server: FakeServer,
     pub(crate) clock: FakeClock,
-    /// How many createSecret are running.
-    pub(crate) creating: Arc<AtomicUsize>,
+    /// How many createSecret are running that may have minted a key.
+    pub(crate) minting: Arc<AtomicUsize>,
 }
 
 impl Judge {
@@ -70,8 +70,8 @@ impl Judge {
         if live.len() > 2 + allowance.strays + allowance.third_keys {
             return broken("P2", format!("{} keys are live", live.len()));
         }
-        // Each running createSecret may have one in its hands that it has just minted.
-        let in_hands = self.creating.load(Ordering::Relaxed);
+        // Each of them may have one in its hands that it has just minted.
+        let in_hands = self.minting.load(Ordering::Relaxed);
         if unknown > allowance.strays + in_hands {
             let instead = format!("nothing knows of {unknown} live keys");
             return broken("P4", instead);
@@ -102,6 +102,20 @@ impl Judge {
         let mut live = self.server.live_values();
         live.retain(|value| !self.server.is_given_up(value));
         live
+    }
+
+    /// The key under AWSCURRENT, if there is one.
+    #[must_use]
+    pub fn current_key(&self) -> Option<String> {
+        self.current()?.value
+    }
+
+    /// The version under AWSCURRENT.
+    #[must_use]
+    pub fn current_version(&self) -> Option<VersionId> {
+        let versions = self.store.versions(&self.secret).into_iter();
+        let mut current = versions.filter(|version| version.stages.contains(&Stage::Current));
+        current.next().map(|version| version.id)
     }
 
     /// Whose keys are judged.
@@ -155,9 +169,8 @@ impl Judge {
 
     /// Whether AWSCURRENT is on a version that a rotation has made, and not a person's hand.
     fn rotation_published(&self) -> bool {
-        let versions = self.store.versions(&self.secret).into_iter();
-        let mut current = versions.filter(|version| version.stages.contains(&Stage::Current));
-        current.any(|version| version.id.trigger() != Trigger::SecretsManager)
+        let current = self.current_version();
+        current.is_some_and(|version| version.trigger() != Trigger::SecretsManager)
     }
 
     fn current(&self) -> Option<FakeSecret> {

@@ -52,8 +52,20 @@ pub struct CrashPoint {
     pub step: Step,
     /// What happened to it.
     pub fault: Fault,
+    /// Which earlier call of the same delivery was struck too, and by what.
+    pub also: Option<(Call, Fault)>,
     /// How the rotation is taken up again.
     pub restart: Restart,
+}
+
+impl CrashPoint {
+    /// By which faults the calls of this name were struck in this delivery.
+    pub fn struck(&self, name: &str) -> impl Iterator<Item = Fault> {
+        let last = Some((self.call, self.fault));
+        let all = self.also.into_iter().chain(last);
+        all.filter(move |(call, _)| call.name == name)
+            .map(|(_, fault)| fault)
+    }
 }
 
 impl fmt::Display for CrashPoint {
@@ -142,16 +154,23 @@ impl Matrix<'_> {
         outcomes
     }
 
-    /// The same with a second fault at every call of every recovery, and every call that outlasted
-    /// its caller taking effect before every call of the recovery. Returns how many pairs there were.
+    /// The same with a second fault at every later call of the same delivery and at every call of its
+    /// recovery, and every call that outlasted its caller taking effect before every later call of either.
+    /// Returns how many pairs there were.
     pub async fn run_twice<W: CrashWorld>(&self, build: impl AsyncFn(Injector) -> W) -> usize {
         let mut pairs = 0;
         for first in self.points(&build).await {
             for fault in self.faults {
                 pairs += second_fault(&build, &first, *fault).await;
+                if first.fault.spares_the_process() {
+                    pairs += fault_in_the_same_delivery(&build, &first, *fault).await;
+                }
             }
-            if first.fault == Fault::SlowBeyondDeadline {
+            if first.fault.lands_late() {
                 pairs += late_landing(&build, &first).await;
+            }
+            if first.fault == Fault::TimesOut {
+                pairs += landing_in_the_same_delivery(&build, &first).await;
             }
         }
         pairs
@@ -166,6 +185,7 @@ impl Matrix<'_> {
                     call,
                     step,
                     fault: *fault,
+                    also: None,
                     restart: *restart,
                 }));
             }
@@ -203,7 +223,6 @@ async fn second_fault<W: CrashWorld>(
         let second = CrashPoint {
             number,
             fault,
-            restart: Restart::WholeRotation,
             ..*first
         };
         match trial.strike(&second).await {
@@ -216,6 +235,34 @@ async fn second_fault<W: CrashWorld>(
         }
     }
     unreachable!("a recovery ends")
+}
+
+async fn fault_in_the_same_delivery<W: CrashWorld>(
+    build: &impl AsyncFn(Injector) -> W,
+    first: &CrashPoint,
+    fault: Fault,
+) -> usize {
+    let mut pairs = 0;
+    for number in first.number + 1.. {
+        let told = format!("{first}; and {fault:?} at call {number} of the same delivery");
+        let _told = ToldOnPanic(&told);
+        let mut trial = Trial::begin(build).await;
+        let second = CrashPoint {
+            number,
+            fault,
+            also: Some((first.call, first.fault)),
+            ..*first
+        };
+        match trial.strike_twice(first, &second).await {
+            None => return pairs,
+            Some(call) if fault.strikes(call) => {
+                trial.finish(first).await;
+                pairs += 1;
+            }
+            Some(_) => {}
+        }
+    }
+    unreachable!("a delivery ends")
 }
 
 async fn late_landing<W: CrashWorld>(
@@ -235,6 +282,24 @@ async fn late_landing<W: CrashWorld>(
         trial.go_on(recovered, first).await;
     }
     unreachable!("a recovery ends")
+}
+
+async fn landing_in_the_same_delivery<W: CrashWorld>(
+    build: &impl AsyncFn(Injector) -> W,
+    first: &CrashPoint,
+) -> usize {
+    for number in first.number + 1.. {
+        let told = format!("{first}; it lands before call {number} of the same delivery");
+        let _told = ToldOnPanic(&told);
+        let mut trial = Trial::begin(build).await;
+        trial.injector.land_before(number);
+        trial.strike(first).await;
+        if trial.injector.is_late() {
+            return number - first.number - 1;
+        }
+        trial.finish(first).await;
+    }
+    unreachable!("a delivery ends")
 }
 
 /// One world, on its way through one or two faults.
@@ -261,6 +326,17 @@ impl<W: CrashWorld> Trial<W> {
     async fn strike(&mut self, point: &CrashPoint) -> Option<Call> {
         let first = self.from?;
         self.injector.arm(point.number, point.fault);
+        self.deliver_struck(first, point).await
+    }
+
+    /// The same with another call before it that fails and leaves the process alive.
+    async fn strike_twice(&mut self, first: &CrashPoint, second: &CrashPoint) -> Option<Call> {
+        self.injector.arm(second.number, second.fault);
+        self.injector.arm_also(first.number, first.fault);
+        self.deliver_struck(Step::CreateSecret, second).await
+    }
+
+    async fn deliver_struck(&mut self, first: Step, point: &CrashPoint) -> Option<Call> {
         let mut step = first;
         let work = deliver_noting(&mut self.world, first, &mut step);
         let passed = matches!(self.injector.run(work).await, Some(Ok(())));

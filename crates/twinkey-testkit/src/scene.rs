@@ -31,7 +31,7 @@ pub struct Scene {
     /// The provider, without the injector.
     pub provider: FakeProvider,
     random: Arc<Mutex<StdRng>>,
-    creating: Arc<AtomicUsize>,
+    minting: Arc<AtomicUsize>,
 }
 
 /// Counts as running until it is dropped: by its end, or by the end of its process.
@@ -73,7 +73,7 @@ impl Scene {
             injector: Injector::default(),
             provider,
             random: Arc::new(Mutex::new(StdRng::seed_from_u64(7))),
-            creating: Arc::default(),
+            minting: Arc::default(),
         };
         scene.put_by_hand(&scene.provider.first_document());
         scene.store.tag(&scene.secret, MIN_OVERLAP_TAG, "0s");
@@ -140,7 +140,8 @@ impl Scene {
             token: token.clone(),
         };
         let mut random = StdRng::from_rng(&mut *self.random());
-        let _creating = (step == Step::CreateSecret).then(|| Running::begin(&self.creating));
+        let mints = step == Step::CreateSecret && self.provider.kind().is_issued();
+        let _minting = mints.then(|| Running::begin(&self.minting));
         let (store, kinds) = self.faulty();
         let engine = Engine {
             store: &store,
@@ -246,7 +247,7 @@ impl Scene {
             store: self.store.clone(),
             server: self.server.clone(),
             clock: self.clock.clone(),
-            creating: self.creating.clone(),
+            minting: self.minting.clone(),
         }
     }
 
@@ -271,7 +272,7 @@ impl Scene {
             clock,
             injector: Injector::default(),
             random: Arc::new(Mutex::new(StdRng::from_rng(&mut *self.random()))),
-            creating: Arc::default(),
+            minting: Arc::default(),
         }
     }
 

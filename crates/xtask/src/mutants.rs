@@ -29,11 +29,25 @@ pub(crate) fn mutants(options: &[&str]) -> Result<(), String> {
     if outcomes.count() < count_all(&cargo_mutants)? {
         return verdict.no_survivor();
     }
-    let summary = outcomes.summary(&verdict);
+    let summary = outcomes.summary(&verdict, &engine()?);
     std::fs::write(SUMMARY, &summary).map_err(|error| format!("{SUMMARY}: {error}"))?;
     eprint!("{summary}");
     eprintln!("docs/PROOF.md quotes this: cargo xtask prove --page");
     verdict.no_survivor().and(verdict.no_idle_excuse())
+}
+
+/// The fingerprint of the engine's sources, so that docs/PROOF.md can say whether they have changed since.
+fn engine() -> Result<String, String> {
+    let arguments = "run --quiet --package twinkey-proof -- --engine";
+    let output = Command::new("cargo")
+        .args(arguments.split(' '))
+        .output()
+        .map_err(|error| format!("cargo {arguments}: {error}"))?;
+    let said = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+    if output.status.success() && !said.is_empty() {
+        return Ok(said);
+    }
+    Err(format!("cargo {arguments}: {}", output.status))
 }
 
 fn find_or_install() -> Result<PathBuf, String> {
@@ -143,9 +157,9 @@ impl Outcomes {
         self.caught.len() + self.unviable.len() + self.timeout.len() + self.missed.len()
     }
 
-    fn summary(&self, verdict: &Verdict) -> String {
+    fn summary(&self, verdict: &Verdict, engine: &str) -> String {
         format!(
-            "{{\"mutants\": {}, \"caught\": {}, \"unviable\": {}, \"timeout\": {}, \"missed\": {}, \"excused\": {}}}\n",
+            "{{\"mutants\": {}, \"caught\": {}, \"unviable\": {}, \"timeout\": {}, \"missed\": {}, \"excused\": {}, \"engine\": \"{engine}\"}}\n",
             self.count(),
             self.caught.len(),
             self.unviable.len(),
