@@ -19,8 +19,9 @@ pub(crate) fn policy() -> RetryConfig {
         .with_max_backoff(LONGEST_WAIT)
 }
 
-/// For a compare-and-swap: repeated after a lost reply it conflicts with itself, and a conflict
-/// promises that nothing changed. Throttled, it has not begun.
+/// For what changes something. A compare-and-swap that is repeated after a lost reply conflicts with itself,
+/// and a conflict promises that nothing changed. A put that is refused when it is repeated would look as if
+/// nothing were stored. Throttled, neither has begun.
 #[derive(Debug)]
 pub(crate) struct OnlyIfThrottled;
 

@@ -144,7 +144,9 @@ impl Store for SecretsManagerStore {
             .client_request_token(version.as_str())
             .secret_string(value.expose())
             .set_version_stages(Some(labels.collect()))
-            .set_rotation_token(token.map(|token| token.expose().to_owned()));
+            .set_rotation_token(token.map(|token| token.expose().to_owned()))
+            .customize()
+            .config_override(Builder::default().retry_classifier(OnlyIfThrottled));
         request.send().await.map_err(|error| call.refused(&error))?;
         Ok(())
     }

@@ -30,10 +30,15 @@ async fn p5_a_read_is_repeated_whatever_became_of_it() {
 }
 
 #[tokio::test]
-async fn p5_a_put_is_repeated_with_the_same_token_and_value() {
+async fn p5_a_put_is_transient_where_it_was_not_heard_of_and_may_be_repeated_as_it_was() {
     for trouble in PASSING {
         let world = World::begun().await;
         world.server.next("PutSecretValue", trouble);
+        if trouble != Trouble::Throttle {
+            let error = world.put().await.expect_err("its outcome is unknown");
+            let transient = matches!(error, StoreError::Transient { .. });
+            assert!(transient, "{trouble:?}: {error:?}");
+        }
         world.put().await.expect("stored");
         let [first, second] = &world.server.requests("PutSecretValue")[..] else {
             panic!("two attempts");
