@@ -6,9 +6,9 @@ use chrono::TimeDelta;
 
 use crate::guard::{Position, position};
 use crate::{
-    Clock, DocumentError, Policy, Random, RetiredKey, RotationError, RotationFailure, Rotator,
-    SecretId, SecretValue, Selector, Stage, Step, StepReport, StepRequest, Store, StoreError,
-    Version, VersionId, overlap_ends,
+    Clock, DocumentError, Ended, Policy, Random, RetiredKey, RotationError, RotationFailure,
+    Rotator, SecretId, SecretValue, Selector, Stage, Step, StepReport, StepRequest, Store,
+    StoreError, Version, VersionId, overlap_ends,
 };
 
 /// Which provider a document belongs to.
@@ -77,8 +77,9 @@ impl Engine<'_> {
     /// keeps its slot label: whatever happens in between, the key is known, and repeating this makes it dead.
     /// Works where rotation is turned off, too.
     ///
-    /// Returns the keys that are dead now. [`RotationFailure::OutOfOrder`] if AWSCURRENT is on it: then
-    /// it has passed. A rotation that has left nothing is left as it is.
+    /// Returns the keys that are dead now. [`RotationFailure::OutOfOrder`] if it has been published: AWSCURRENT
+    /// is on it, or another version that AWSCURRENT or AWSPREVIOUS is on holds its key; and if one of these two
+    /// labels moves meanwhile. A rotation that has left nothing is left as it is.
     pub async fn abandon(
         &self,
         secret: &SecretId,
@@ -92,10 +93,17 @@ impl Engine<'_> {
         let is_pending = description.carries(token, &Stage::Pending);
         if description.slot(token).is_some() && !description.carries(token, &Stage::Previous) {
             let at = Selector::Version(token.clone());
-            let pending = pass.store.read(secret, &at).await?;
-            let current = pass.read(Stage::Current).await?;
-            let rotator = self.open(&current)?;
-            rotator.abandon(&pass, current, pending, is_pending).await?;
+            let ended = Ended {
+                pending: pass.store.read(secret, &at).await?,
+                current: pass.read(Stage::Current).await?,
+                previous: match description.holder(&Stage::Previous) {
+                    Some(_) => Some(pass.read(Stage::Previous).await?),
+                    None => None,
+                },
+                is_pending,
+            };
+            let rotator = self.open(&ended.current)?;
+            rotator.abandon(&pass, ended).await?;
         } else if is_pending {
             pass.detach_pending().await?;
         }

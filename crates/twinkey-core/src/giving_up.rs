@@ -2,7 +2,9 @@
 
 use crate::engine::published;
 use crate::guard::{Position, whereabouts};
-use crate::{Credential, Pass, Provider, RetiredKey, Retiring, RotationFailure, Stage};
+use crate::{
+    Credential, Ended, Pass, Provider, RetiredKey, Retiring, RotationFailure, Stage, Version,
+};
 
 /// Ends a rotation whose key has died by itself meanwhile.
 pub(crate) async fn bury_if_expired<P: Provider>(
@@ -37,13 +39,28 @@ pub(crate) async fn bury<P: Provider>(
 pub(crate) async fn end<P: Provider>(
     provider: &P,
     pass: &Pass<'_>,
+    ended: &Ended,
     key: &P::Secret,
 ) -> Result<(), RotationFailure> {
-    // The last look: a finishSecret that was on its way may have published it all the same. (P1)
-    let description = pass.store.describe(pass.secret).await?;
-    let carries = |stage| description.carries(pass.token, stage);
+    // Somebody may have put the same key again.
+    let holds_it = |version: &Version| {
+        P::Secret::parse(&version.value).is_ok_and(|secret| secret.render() == key.render())
+    };
+    if holds_it(&ended.current) || ended.previous.as_ref().is_some_and(holds_it) {
+        return Err(published());
+    }
+    // The last look: a finishSecret that was on its way, or a person, may have published it. (P1)
+    let now = pass.store.describe(pass.secret).await?;
+    let carries = |stage| now.carries(pass.token, stage);
     if carries(&Stage::Current) || carries(&Stage::Previous) {
         return Err(published());
+    }
+    let is_as_seen = now.holder(&Stage::Current) == Some(&ended.current.id)
+        && now.holder(&Stage::Previous) == ended.previous.as_ref().map(|version| &version.id);
+    if !is_as_seen {
+        return Err(RotationFailure::OutOfOrder(
+            "labels have moved during this".into(),
+        ));
     }
     retire(provider, pass, key).await
 }

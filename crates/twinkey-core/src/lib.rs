@@ -30,7 +30,7 @@ pub use provider::{
     Provider, Retired, Retiring, Verdict, VersionStamp,
 };
 pub use record::{Failure, Outcome, Record, RetiredKey, StepOutcome, StepRecord};
-pub use rotator::{Inspection, Rotator};
+pub use rotator::{Ended, Inspection, Rotator};
 pub use schedule::{Schedule, ScheduleError};
 pub use secret::{Description, SecretAddress, SecretId, SecretValue, Slot, Stage, Version};
 pub use step::{Step, StepReport, StepRequest, StepResult};

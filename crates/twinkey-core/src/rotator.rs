@@ -52,13 +52,7 @@ pub trait Rotator: Send + Sync {
     -> Result<StepReport, RotationFailure>;
 
     /// Ends a rotation: takes AWSPENDING off, if it is there, then makes the key dead.
-    async fn abandon(
-        &self,
-        pass: &Pass<'_>,
-        current: Version,
-        pending: Version,
-        is_pending: bool,
-    ) -> Result<(), RotationFailure>;
+    async fn abandon(&self, pass: &Pass<'_>, ended: Ended) -> Result<(), RotationFailure>;
 
     /// What the server says now of the key in a document, provided that it is the server that
     /// `current` names: a key is sent nowhere else. Read-only. (P10)
@@ -67,6 +61,19 @@ pub trait Rotator: Send + Sync {
         value: &SecretValue,
         current: &SecretValue,
     ) -> Result<Inspection, ProviderError>;
+}
+
+/// A rotation that is to be ended, and what is published.
+#[derive(Debug)]
+pub struct Ended {
+    /// What the rotation has stored.
+    pub pending: Version,
+    /// Under AWSCURRENT.
+    pub current: Version,
+    /// Under AWSPREVIOUS, if there is one.
+    pub previous: Option<Version>,
+    /// Whether AWSPENDING is on the rotation.
+    pub is_pending: bool,
 }
 
 /// What the server says of one key.
@@ -182,20 +189,14 @@ impl<P: Provider> Rotator for P {
         })
     }
 
-    async fn abandon(
-        &self,
-        pass: &Pass<'_>,
-        current: Version,
-        pending: Version,
-        is_pending: bool,
-    ) -> Result<(), RotationFailure> {
-        let (old, new) = pinned::<P>(&current, &pending)?;
-        if is_pending {
+    async fn abandon(&self, pass: &Pass<'_>, ended: Ended) -> Result<(), RotationFailure> {
+        let (old, new) = pinned::<P>(&ended.current, &ended.pending)?;
+        if ended.is_pending {
             pass.detach_pending().await?;
         }
         // One for the place that AWSCURRENT is in was never applied: what lives there is not ours to end.
         if new.continues(&old).is_ok() {
-            end(self, pass, &new).await?;
+            end(self, pass, &ended, &new).await?;
         }
         Ok(())
     }

@@ -37,14 +37,22 @@ impl Step {
     ];
 }
 
-impl fmt::Display for Step {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+impl Step {
+    /// As Secrets Manager spells it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
             Self::CreateSecret => "createSecret",
             Self::SetSecret => "setSecret",
             Self::TestSecret => "testSecret",
             Self::FinishSecret => "finishSecret",
-        })
+        }
+    }
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
     }
 }
 

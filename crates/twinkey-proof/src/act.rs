@@ -15,6 +15,8 @@ pub enum Act {
     PutCurrentAgain,
     /// A person puts the previous document again.
     PutPreviousAgain,
+    /// A person puts the pending document: what a rotation has not published, they do.
+    PutPending,
     /// A person makes a key at the server and puts its document.
     PutNew,
     /// A person puts a text that is no document.
@@ -37,9 +39,10 @@ pub enum Act {
 
 impl Act {
     /// Every act there is.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::PutCurrentAgain,
         Self::PutPreviousAgain,
+        Self::PutPending,
         Self::PutNew,
         Self::PutGarbage,
         Self::RemovePending,
@@ -67,7 +70,10 @@ impl Act {
     pub fn publishes_key_at_stake(self) -> bool {
         matches!(
             self,
-            Self::PutPreviousAgain | Self::MoveCurrentBack | Self::PublishPending
+            Self::PutPreviousAgain
+                | Self::PutPending
+                | Self::MoveCurrentBack
+                | Self::PublishPending
         )
     }
 
@@ -76,6 +82,7 @@ impl Act {
         match self {
             Self::PutCurrentAgain => put_again(scene, &Stage::Current),
             Self::PutPreviousAgain => put_again(scene, &Stage::Previous),
+            Self::PutPending => put_again(scene, &Stage::Pending),
             Self::PutNew => {
                 let document = scene.make_by_hand("TEST-by-hand");
                 scene.put_by_hand(&document);
@@ -104,6 +111,7 @@ impl fmt::Display for Act {
         f.write_str(match self {
             Self::PutCurrentAgain => "the current document is put again",
             Self::PutPreviousAgain => "the previous document is put again",
+            Self::PutPending => "the pending document is put",
             Self::PutNew => "a key made by hand is put",
             Self::PutGarbage => "a text that is no document is put",
             Self::RemovePending => "AWSPENDING is removed",

@@ -101,7 +101,8 @@ pub(crate) fn loses_a_key(kind: FakeKind, point: &CrashPoint) -> bool {
         && (lost_between_mint_and_put(point.call, point.fault)
             || point.also.is_some_and(|(call, fault)| {
                 // What is done about a put that failed can fail too.
-                call.name == "put" || lost_between_mint_and_put(call, fault)
+                (call.name == "put" && point.step == Step::CreateSecret)
+                    || lost_between_mint_and_put(call, fault)
             }))
 }
 

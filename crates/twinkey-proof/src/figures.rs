@@ -39,9 +39,10 @@ const FEW_ACTS: [Act; 4] = [
 ];
 
 /// Every act but making a key by hand, which brings a third one to live: P2 is judged strictly.
-const WITHOUT_NEW_KEYS: [Act; 10] = [
+const WITHOUT_NEW_KEYS: [Act; 11] = [
     Act::PutCurrentAgain,
     Act::PutPreviousAgain,
+    Act::PutPending,
     Act::PutGarbage,
     Act::RemovePending,
     Act::CancelRotateSecret,

@@ -99,11 +99,13 @@ impl State {
                     begun.expect("the rotation in flight may be asked for again");
                 }));
                 self.deliver(&token, &mut all);
-                self.give_up(&token, &mut all);
             }
             None => all.push(self.follow(0, |scene| {
                 let _ = scene.begin();
             })),
+        }
+        for token in self.unpublished() {
+            self.give_up(&token, &mut all);
         }
         let kind = self.scene.provider.kind();
         for act in acts.iter().filter(|act| act.applies_to(kind)) {
@@ -141,7 +143,19 @@ impl State {
         }
     }
 
-    /// The rotation in flight is given up, undisturbed and with every fault at every call.
+    /// The versions of rotations that were not published, or are no longer: in flight, ended half-way, or
+    /// passed by.
+    fn unpublished(&self) -> Vec<VersionId> {
+        let versions = self.scene.store.versions(&self.scene.secret).into_iter();
+        let published = [Stage::Current, Stage::Previous];
+        let labelled = versions.filter(|version| !version.stages.is_empty());
+        labelled
+            .filter(|version| !published.iter().any(|stage| version.stages.contains(stage)))
+            .map(|version| version.id)
+            .collect()
+    }
+
+    /// A rotation is given up, undisturbed and with every fault at every call.
     fn give_up(&self, token: &VersionId, all: &mut Vec<Self>) {
         let mut calls = 0;
         let calm = self.follow(self.passed, |scene| {

@@ -17,6 +17,8 @@ struct Begun {
     scene: Scene,
     token: VersionId,
     overtaken: Overtaken,
+    /// What may live when every delivery has returned.
+    afterwards: Allowance,
 }
 
 /// Every order of the outside calls of two simultaneous deliveries, with at most `switches` switches
@@ -28,8 +30,8 @@ pub fn deliveries_at_once(case: Case, steps: [Step; 2], switches: usize) -> Tall
         switches,
         || {
             let both_mint = case.kind.is_issued() && steps == [Step::CreateSecret; 2];
-            let third_keys = usize::from(both_mint);
-            begin(case, earlier(steps), third_keys, |_| Declared::Nothing)
+            let minted = usize::from(both_mint);
+            begin(case, earlier(steps), minted, None, |_| Declared::Nothing)
         },
         |begun| steps.map(|step| delivery(begun, step)).into(),
         Needs::Nobody(case),
@@ -44,10 +46,10 @@ pub fn step_beside_its_rotation(case: Case, step: Step, switches: usize) -> Tall
         &format!("{case}, {step} beside its rotation"),
         switches,
         || {
-            begin(case, &[], usize::from(mints_too), |token| {
+            begin(case, &[], usize::from(mints_too), None, |token| {
                 // Nothing tells a key that another delivery has just minted from one that was lost. (decision 9)
                 if mints_too && case.kind.is_listed() {
-                    Declared::PublishedMeanwhile(token)
+                    Declared::TakenForStray(token)
                 } else {
                     Declared::Nothing
                 }
@@ -66,9 +68,8 @@ pub fn with_a_person(case: Case, steps: [Step; 2], act: Act, switches: usize) ->
         switches,
         || {
             let both_mint = case.kind.is_issued() && steps == [Step::CreateSecret; 2];
-            let by_hand = act == Act::PutNew;
-            let third_keys = usize::from(both_mint) + usize::from(by_hand);
-            begin(case, earlier(steps), third_keys, |_| {
+            let minted = usize::from(both_mint);
+            begin(case, earlier(steps), minted, Some(act), |_| {
                 Declared::ByActAmongOthers(act)
             })
         },
@@ -88,7 +89,7 @@ pub fn abandon_beside_the_rest(case: Case, passed: usize, switches: usize) -> Ta
     every_order(
         &format!("{case}, ended after {passed:?} beside the rest"),
         switches,
-        || begin(case, passed, 0, Declared::PublishedMeanwhile),
+        || begin(case, passed, 0, None, Declared::GivenUpWhilePublished),
         |begun| vec![deliveries(begun, rest), abandon(begun)],
         Needs::WhoeverIsListed,
     )
@@ -101,7 +102,7 @@ pub fn abandoned_twice_at_once(case: Case, passed: usize) -> Tally {
     every_order(
         &format!("{case}, ended twice after {passed:?}"),
         usize::MAX,
-        || begin(case, passed, 0, |_| Declared::Nothing),
+        || begin(case, passed, 0, None, |_| Declared::Nothing),
         |begun| vec![abandon(begun), abandon(begun)],
         Needs::Nobody(case),
     )
@@ -114,10 +115,7 @@ pub fn abandon_with_a_person(case: Case, passed: usize, act: Act) -> Tally {
     every_order(
         &format!("{case}, ended after {passed:?}, {act}"),
         usize::MAX,
-        || {
-            let third_keys = usize::from(act == Act::PutNew);
-            begin(case, passed, third_keys, |_| Declared::ByAct(act))
-        },
+        || begin(case, passed, 0, Some(act), |_| Declared::ByAct(act)),
         |begun| vec![abandon(begun), hand(&begun.scene, act, &begun.overtaken)],
         Needs::WhoeverIsListed,
     )
@@ -143,6 +141,8 @@ fn every_order(
     explore(switches, build, start, |begun, order| {
         let context = format!("{what}, {order:?}");
         let _told = ToldOnPanic(&context);
+        // Whoever has minted a key that was not stored has ended it by now.
+        begun.scene.judge().judge(&begun.afterwards);
         let settled = settle(&begun.scene, 0);
         if let Needs::Nobody(case) = needs {
             settled.assert_by_itself(case);
@@ -160,11 +160,13 @@ fn earlier(steps: [Step; 2]) -> &'static [Step] {
     &STEPS[..before]
 }
 
-/// A rotation in flight, these steps delivered, as far as they pass.
+/// A rotation in flight, these steps delivered, as far as they pass; so many keys may be minted beside the one
+/// that is stored. ("Where a third key can live")
 fn begin(
     case: Case,
     passed: &[Step],
-    third_keys: usize,
+    minted: usize,
+    by_hand: Option<Act>,
     declared: impl Fn(VersionId) -> Declared,
 ) -> Begun {
     let scene = case.scene();
@@ -175,9 +177,13 @@ fn begin(
             break;
         }
     }
-    let allowance = Allowance {
-        third_keys,
+    let afterwards = Allowance {
+        third_keys: usize::from(by_hand == Some(Act::PutNew)),
         ..Allowance::default()
+    };
+    let allowance = Allowance {
+        third_keys: afterwards.third_keys + minted,
+        ..afterwards
     };
     let overtaken = watch(&scene, allowance, declared(token.clone()));
     scene.injector.disarm();
@@ -186,6 +192,7 @@ fn begin(
         scene,
         token,
         overtaken,
+        afterwards,
     }
 }
 

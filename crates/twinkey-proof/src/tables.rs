@@ -351,7 +351,7 @@ pub(crate) fn mutants() -> String {
     let of = if it.engine == engine_sources() {
         "of the engine as it is"
     } else {
-        "of the engine as it was a few changes ago"
+        "of an earlier state of the engine"
     };
     format!(
         "{of}, {} changes: {} noticed, {} by a run that never ended, {} that do not compile, {} excused, {} unnoticed",

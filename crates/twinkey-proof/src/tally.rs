@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde::{Deserialize, Serialize};
 use twinkey_core::{Stage, VersionId};
-use twinkey_testkit::{Allowance, Judge, Scene};
+use twinkey_testkit::{Allowance, Call, Judge, Scene};
 
 use crate::{Act, Settled};
 
@@ -54,9 +54,12 @@ pub(crate) enum Declared {
     ByAct(Act),
     /// The same while other deliveries run: their calls may come in between.
     ByActAmongOthers(Act),
-    /// The key of this rotation is published right before or right after another delivery makes it dead: it
-    /// was taken for a stray, or its rotation was given up.
-    PublishedMeanwhile(VersionId),
+    /// The key of this rotation was taken for a stray by another createSecret, and is published right before or
+    /// right after that makes it dead.
+    TakenForStray(VersionId),
+    /// This rotation is given up while its finishSecret is at work: that looked at the labels before AWSPENDING
+    /// came off, and publishes after giving up has looked for the last time.
+    GivenUpWhilePublished(VersionId),
 }
 
 /// Whether the current key died in a declared moment.
@@ -84,17 +87,20 @@ impl Overtaken {
         *self.acted() = Some(Acted { calls, published });
     }
 
-    fn is_declared(&self, declared: &Declared, calls: &[&'static str], judge: &Judge) -> bool {
-        let last = calls.last().copied();
+    fn is_declared(&self, declared: &Declared, calls: &[Call], judge: &Judge) -> bool {
+        let last = calls.last().map(|call| call.name);
+        let is_current = |token| judge.current_version().as_ref() == Some(token);
         // What is judged is the effect of the last call; "change" is the moment right before apply's.
         let at_the_change = matches!(last, Some("retire" | "change"));
         let (act, among_others) = match declared {
             Declared::Nothing => return false,
             Declared::ByAct(act) => (act, false),
             Declared::ByActAmongOthers(act) => (act, true),
-            Declared::PublishedMeanwhile(token) => {
-                return matches!(last, Some("retire" | "move_stage"))
-                    && judge.current_version().as_ref() == Some(token);
+            Declared::TakenForStray(token) => {
+                return matches!(last, Some("retire" | "move_stage")) && is_current(token);
+            }
+            Declared::GivenUpWhilePublished(token) => {
+                return is_current(token) && crossed(calls);
             }
         };
         self.acted().as_ref().is_some_and(|acted| {
@@ -111,14 +117,25 @@ impl Overtaken {
     }
 }
 
+/// Whether finishSecret had looked before giving up took AWSPENDING off, and published after its last look.
+fn crossed(calls: &[Call]) -> bool {
+    let last = |by, name| {
+        calls
+            .iter()
+            .rposition(|call| call.by == by && call.name == name)
+    };
+    let looked = last("finishSecret", "describe");
+    let detached = last("abandon", "move_stage");
+    let looked_again = last("abandon", "describe");
+    let published = last("finishSecret", "move_stage");
+    looked < detached && detached < looked_again && looked_again < published
+}
+
 /// Judges every call from now on; a current key that dies in a declared moment is noted.
 pub(crate) fn watch(scene: &Scene, allowance: Allowance, declared: Declared) -> Overtaken {
     let overtaken = Overtaken::default();
     let (judge, injector, noting) = (scene.judge(), scene.injector.clone(), overtaken.clone());
-    let is_declared = move |judge: &Judge| {
-        let calls: Vec<&'static str> = injector.calls().iter().map(|call| call.name).collect();
-        noting.is_declared(&declared, &calls, judge)
-    };
+    let is_declared = move |judge: &Judge| noting.is_declared(&declared, &injector.calls(), judge);
     let seen = overtaken.seen.clone();
     scene
         .injector

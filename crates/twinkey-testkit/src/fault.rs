@@ -59,6 +59,8 @@ impl Fault {
 /// One outside call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Call {
+    /// On whose behalf it was made, if that was said: a step of the rotation, or "abandon".
+    pub by: &'static str,
     /// The method of the store or the provider.
     pub name: &'static str,
     /// Whether it can change anything outside.

@@ -26,7 +26,11 @@ pub(crate) trait Injected {
 
 /// Counts outside calls and lets one of them fail. Clones are the same injector.
 #[derive(Clone, Default)]
-pub struct Injector(Arc<Shared>);
+pub struct Injector {
+    shared: Arc<Shared>,
+    /// On whose behalf the calls are made that pass this clone.
+    by: &'static str,
+}
 
 #[derive(Default)]
 struct Shared {
@@ -57,6 +61,12 @@ impl fmt::Debug for Injector {
 }
 
 impl Injector {
+    /// The same injector, for calls that are made on behalf of this.
+    #[must_use]
+    pub fn on_behalf_of(&self, by: &'static str) -> Self {
+        Self { by, ..self.clone() }
+    }
+
     /// Lets the `call`th outside call from now on fail, counted from zero.
     pub fn arm(&self, call: usize, fault: Fault) {
         let mut state = self.lock();
@@ -119,14 +129,14 @@ impl Injector {
     ) -> bool {
         tokio::select! {
             biased;
-            () = self.0.frozen.notified() => true,
+            () = self.shared.frozen.notified() => true,
             _ = work => false,
         }
     }
 
     /// Lets the frozen call go on.
     pub fn thaw(&self) {
-        self.0.thawed.notify_one();
+        self.shared.thawed.notify_one();
     }
 
     /// The calls since the injector was armed or disarmed, in order.
@@ -157,7 +167,7 @@ impl Injector {
     pub async fn run<T>(&self, work: impl Future<Output = T>) -> Option<T> {
         tokio::select! {
             biased;
-            () = self.0.stopped.notified() => None,
+            () = self.shared.stopped.notified() => None,
             result = work => Some(result),
         }
     }
@@ -172,6 +182,7 @@ impl Injector {
     ) -> Result<T, E> {
         self.turn().await;
         let number = self.count(Call {
+            by: self.by,
             name,
             changes: late.is_some(),
         });
@@ -215,14 +226,14 @@ impl Injector {
     }
 
     async fn stop<T>(&self) -> T {
-        self.0.stopped.notify_one();
+        self.shared.stopped.notify_one();
         std::future::pending().await
     }
 
     async fn wait_if_frozen(&self, number: usize) {
         if self.lock().freeze.take_if(|call| *call == number).is_some() {
-            self.0.frozen.notify_one();
-            self.0.thawed.notified().await;
+            self.shared.frozen.notify_one();
+            self.shared.thawed.notified().await;
         }
     }
 
@@ -247,7 +258,10 @@ impl Injector {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.shared
+            .state
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }
 

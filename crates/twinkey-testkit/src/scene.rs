@@ -142,7 +142,7 @@ impl Scene {
         let mut random = StdRng::from_rng(&mut *self.random());
         let mints = step == Step::CreateSecret && self.provider.kind().is_issued();
         let _minting = mints.then(|| Running::begin(&self.minting));
-        let (store, kinds) = self.faulty();
+        let (store, kinds) = self.faulty(step.name());
         let engine = Engine {
             store: &store,
             kinds: &kinds,
@@ -153,7 +153,7 @@ impl Scene {
 
     /// Ends a rotation that is half done.
     pub async fn abandon(&self, token: &VersionId) -> Result<Vec<RetiredKey>, RotationFailure> {
-        let (store, kinds) = self.faulty();
+        let (store, kinds) = self.faulty("abandon");
         let engine = Engine {
             store: &store,
             kinds: &kinds,
@@ -163,9 +163,10 @@ impl Scene {
     }
 
     /// The store and the provider, behind the injector.
-    fn faulty(&self) -> (FaultyStore<FakeSecretsManager>, OneKind) {
-        let store = FaultyStore::new(self.store.clone(), self.injector.clone());
-        let provider = FaultyProvider::new(self.provider.clone(), self.injector.clone());
+    fn faulty(&self, by: &'static str) -> (FaultyStore<FakeSecretsManager>, OneKind) {
+        let injector = self.injector.on_behalf_of(by);
+        let store = FaultyStore::new(self.store.clone(), injector.clone());
+        let provider = FaultyProvider::new(self.provider.clone(), injector);
         (store, OneKind(provider))
     }
 

@@ -3,11 +3,10 @@
 use async_trait::async_trait;
 use twinkey_core::{Engine, RetiredKey, RotationFailure, SecretId, VersionId};
 
-/// Ends a rotation that is half done: the key that its pending version holds dies, then AWSPENDING comes
-/// off, in that order.
+/// Ends a rotation that is half done: AWSPENDING comes off its version, then the key that it holds dies.
 #[async_trait]
 pub trait Abandon: Send + Sync {
-    /// Repeatable; a rotation that has ended already is left as it is. Returns the keys that are dead now.
+    /// Repeatable; a rotation that has left nothing is left as it is. Returns the keys that are dead now.
     async fn abandon(
         &self,
         secret: &SecretId,
