@@ -1,4 +1,4 @@
-//! What is in the packages, started as Lambda does. `cargo xtask test --long` builds them first and runs these.
+//! What is in the packages, started as Lambda does. `cargo xtask package --check` makes them first and runs these.
 
 use std::ffi::OsString;
 use std::fs::File;
@@ -57,7 +57,7 @@ async fn assert_it_serves(account: &Account, function: &mut Function, arn: &Secr
 }
 
 #[tokio::test]
-#[ignore = "cargo xtask test --long makes the package"]
+#[ignore = "cargo xtask package --check makes the package"]
 async fn the_package_for_x86_64_rotates() {
     let folder = TempDir::new().expect("a directory");
     let program = unpack("x86_64", X86_64, folder.path());
@@ -68,7 +68,7 @@ async fn the_package_for_x86_64_rotates() {
 }
 
 #[tokio::test]
-#[ignore = "cargo xtask test --long makes the package"]
+#[ignore = "cargo xtask package --check makes the package"]
 async fn the_package_for_arm64_rotates_in_an_emulator() {
     let folder = TempDir::new().expect("a directory");
     let program = unpack("arm64", AARCH64, folder.path());

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// What git knows, and what it has not been told of yet. A file that is the same keeps its time, so
-/// that it need not be built again.
+/// that it need not be built again; what has been built in the copy stays.
 pub(crate) fn copy_the_code(tree: &Path) -> Result<(), String> {
     let list = "ls-files -z --cached --others --exclude-standard";
     let listed = Command::new("git").args(list.split(' ')).output();
@@ -20,7 +20,7 @@ pub(crate) fn copy_the_code(tree: &Path) -> Result<(), String> {
     for copied in files(tree)? {
         let is_gone = copied
             .strip_prefix(tree)
-            .is_ok_and(|path| !code.contains(path));
+            .is_ok_and(|path| !path.starts_with("target") && !code.contains(path));
         if is_gone {
             fs::remove_file(&copied).map_err(|error| format!("{}: {error}", copied.display()))?;
         }

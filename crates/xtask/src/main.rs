@@ -74,15 +74,7 @@ fn test(filter: &[&str]) -> Result<(), String> {
 fn long_test(filter: &[&str]) -> Result<(), String> {
     test(filter)?;
     package::package(true)?;
-    start_packages()?;
     sabotage::sabotage(&[])
-}
-
-/// Starts what is in the packages: each for this processor as it is, the other one in an emulator.
-fn start_packages() -> Result<(), String> {
-    tools::find_or_unpack_qemu()?;
-    let tests = "test --package twinkey-tests --test package -- --ignored";
-    cargo(&tests.split(' ').collect::<Vec<_>>())
 }
 
 /// What a rotation costs, as a table and in target/bench.json.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::code::copy_the_code;
-use crate::tools::{CARGO_LAMBDA, ZIG, find_or_install};
+use crate::tools::{CARGO_LAMBDA, ZIG, find_or_install, find_or_unpack_qemu};
 use crate::{cargo, run};
 
 const FOLDER: &str = "target/package";
@@ -21,7 +21,7 @@ const PROCESSORS: [(&str, &str); 2] = [
 /// What `provided.al2023` has: <https://docs.aws.amazon.com/linux/al2023/ug/compare-with-al2.html>.
 const GLIBC: &str = "2.34";
 
-/// Builds the zips, and again from a copy elsewhere if their bytes are to be checked.
+/// Builds the zips. To check them, starts what is in them, and builds them again from a copy elsewhere.
 pub(crate) fn package(check: bool) -> Result<(), String> {
     find_or_install(&CARGO_LAMBDA)?;
     find_or_install(&ZIG)?;
@@ -30,16 +30,29 @@ pub(crate) fn package(check: bool) -> Result<(), String> {
     }
     let here = std::env::current_dir().map_err(|error| format!("the working folder: {error}"))?;
     zip(&here, Path::new(FOLDER))?;
-    if !check {
-        return Ok(());
+    if check {
+        start()?;
+        build_elsewhere(&here.join(ELSEWHERE))?;
     }
-    let elsewhere = here.join(ELSEWHERE);
-    let tree = elsewhere.join("tree");
+    Ok(())
+}
+
+/// Each for this processor as it is, the other one in an emulator.
+fn start() -> Result<(), String> {
+    crate::find_or_install_postgres()?;
+    find_or_unpack_qemu()?;
+    let tests = "test --package twinkey-tests --test package -- --ignored";
+    cargo(&tests.split(' ').collect::<Vec<_>>())
+}
+
+/// The same bytes must come of it.
+fn build_elsewhere(folder: &Path) -> Result<(), String> {
+    let tree = folder.join("tree");
     fs::create_dir_all(&tree).map_err(|error| format!("{}: {error}", tree.display()))?;
     copy_the_code(&tree)?;
-    zip(&tree, &elsewhere)?;
+    zip(&tree, folder)?;
     let sums = |folder: &Path| read(&folder.join("SHA256SUMS"));
-    if sums(Path::new(FOLDER))? != sums(&elsewhere)? {
+    if sums(Path::new(FOLDER))? != sums(folder)? {
         return Err(format!("{FOLDER} and {ELSEWHERE} differ"));
     }
     eprintln!("xtask: the same bytes from {}", tree.display());
