@@ -61,7 +61,7 @@ pub(crate) async fn warm_rotations(
         let rotated = function.rotate(&arn, &token).await;
         rotated.expect("nothing disturbs it");
         wall.push(begun.elapsed());
-        cpu.push(cpu_time(process) - used);
+        cpu.push(cpu_time(process).saturating_sub(used));
     }
     Rotations {
         wall: Series::new(&wall),
