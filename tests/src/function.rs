@@ -1,6 +1,7 @@
 //! The rotation function as Lambda runs it: the real `bootstrap` in a process of its own, started when
 //! there is none, ended at the deadline.
 
+use std::ffi::OsString;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -17,6 +18,7 @@ const TIME: Duration = Duration::from_mins(1);
 
 /// One execution environment of the function. Two of them at once are two concurrent invocations.
 pub struct Function {
+    command: Vec<OsString>,
     environment: Vec<(String, String)>,
     /// What the function may take before it is ended.
     pub time: Duration,
@@ -35,6 +37,7 @@ impl Function {
     pub fn new(environment: &[(&str, &str)]) -> Self {
         let text = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
         Self {
+            command: vec![program("bootstrap").into()],
             environment: environment.iter().map(text).collect(),
             time: TIME,
             streams: Streams {
@@ -42,6 +45,13 @@ impl Function {
             },
             running: None,
         }
+    }
+
+    /// The same function from another build, or through another program.
+    #[must_use]
+    pub fn from(mut self, command: impl IntoIterator<Item = impl Into<OsString>>) -> Self {
+        self.command = command.into_iter().map(Into::into).collect();
+        self
     }
 
     /// Sets a variable, from the next start on.
@@ -108,6 +118,12 @@ impl Function {
         assert!(stopped.expect("a shell").success());
     }
 
+    /// The process that runs, if one does.
+    #[must_use]
+    pub fn process(&self) -> Option<u32> {
+        self.running.as_ref().and_then(|(_, child)| child.id())
+    }
+
     /// What it has written.
     #[must_use]
     pub fn streams(&self) -> &Streams {
@@ -117,8 +133,10 @@ impl Function {
     /// Starts a process that takes its events from a Runtime API.
     #[must_use]
     pub fn start(&self, runtime_api: &str) -> Child {
-        let mut command = Command::new(program("bootstrap"));
+        let (program, arguments) = self.command.split_first().expect("a program");
+        let mut command = Command::new(program);
         command
+            .args(arguments)
             .env_clear()
             .env("AWS_LAMBDA_RUNTIME_API", runtime_api)
             .env("AWS_LAMBDA_FUNCTION_NAME", "TEST-function")

@@ -2,11 +2,13 @@
 #![allow(clippy::missing_panics_doc, reason = "test support fails by panicking")]
 
 mod account;
+mod cost;
 mod forms;
 mod function;
 mod runtime_api;
 
 pub use account::Account;
+pub use cost::{Cost, Counts};
 pub use forms::{forms, leaks};
 pub use function::{Function, Streams, step_event};
 pub use runtime_api::{Answer, RuntimeApi};
@@ -213,6 +215,15 @@ impl Place<'_> {
 #[must_use]
 pub fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// The target directory, which Cargo marks.
+#[must_use]
+pub fn target() -> PathBuf {
+    let test = std::env::current_exe().expect("a path");
+    let marked = |directory: &&Path| directory.join("CACHEDIR.TAG").is_file();
+    let target = test.ancestors().find(marked);
+    target.expect("a target directory").to_owned()
 }
 
 /// A program of ours, beside the test that runs.

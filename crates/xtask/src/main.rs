@@ -1,7 +1,9 @@
 #![doc = include_str!("../README.md")]
 
+mod code;
 mod fuzz;
 mod mutants;
+mod package;
 mod sabotage;
 mod tools;
 
@@ -9,14 +11,14 @@ use std::os::unix::process::CommandExt;
 use std::process::{Command, ExitCode};
 
 const USAGE: &str = "usage: cargo xtask demo [--plain] [--rotations N] | test [--long] [FILTER] | lint | prove [--page] | \
-    fuzz [--seconds N] [TARGET…] | mutants [OPTION…] | sabotage [NAME…]";
+    fuzz [--seconds N] [TARGET…] | mutants [OPTION…] | sabotage [NAME…] | package [--check] | bench";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let result = match arguments.as_slice() {
         ["demo", options @ ..] => demo(options),
-        ["test", "--long", filter @ ..] => test(filter).and_then(|()| sabotage::sabotage(&[])),
+        ["test", "--long", filter @ ..] => long_test(filter),
         ["test", filter @ ..] => test(filter),
         ["lint"] => lint(),
         ["prove"] => prove(&[]),
@@ -24,6 +26,9 @@ fn main() -> ExitCode {
         ["fuzz", options @ ..] => fuzz::fuzz(options),
         ["mutants", "--", options @ ..] | ["mutants", options @ ..] => mutants::mutants(options),
         ["sabotage", names @ ..] => sabotage::sabotage(names),
+        ["package"] => package::package(false),
+        ["package", "--check"] => package::package(true),
+        ["bench"] => bench(),
         _ => Err(USAGE.into()),
     };
     match result {
@@ -64,6 +69,20 @@ fn test(filter: &[&str]) -> Result<(), String> {
         &["test", "--workspace", "--all-targets", "--no-fail-fast"]
     };
     cargo(&[runner, filter].concat())
+}
+
+fn long_test(filter: &[&str]) -> Result<(), String> {
+    test(filter)?;
+    package::package(true)?;
+    sabotage::sabotage(&[])
+}
+
+/// What a rotation costs, as a table and in target/bench.json.
+fn bench() -> Result<(), String> {
+    find_or_install_postgres()?;
+    cargo(&["build", "--release", "--package", "twinkey-lambda"])?;
+    let program = "run --quiet --package twinkey-tests --example bench";
+    cargo(&program.split(' ').collect::<Vec<_>>())
 }
 
 fn lint() -> Result<(), String> {

@@ -2,9 +2,11 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Output};
 use std::time::Instant;
+
+use crate::code::{copy_the_code, files};
 
 const PATCHES: &str = "crates/twinkey-proof/sabotages";
 const TREE: &str = "target/sabotage/tree";
@@ -27,7 +29,8 @@ pub(crate) fn sabotage(names: &[&str]) -> Result<(), String> {
         break_every_promise(&sabotages)?;
     }
     crate::find_or_install_postgres()?;
-    copy_the_code()?;
+    fs::create_dir_all(BUILT).map_err(|error| format!("{BUILT}: {error}"))?;
+    copy_the_code(Path::new(TREE))?;
     for sabotage in &sabotages {
         sabotage.apply(&["--check"])?;
     }
@@ -257,60 +260,6 @@ fn start(command: &mut Command) -> Result<Output, String> {
     command
         .output()
         .map_err(|error| format!("{}: {error}", command.get_program().display()))
-}
-
-/// What git knows, and what it has not been told of yet. A file that is the same keeps its time, so
-/// that it need not be built again.
-fn copy_the_code() -> Result<(), String> {
-    let listed = start(Command::new("git").args([
-        "ls-files",
-        "-z",
-        "--cached",
-        "--others",
-        "--exclude-standard",
-    ]))?;
-    let listed = String::from_utf8_lossy(&listed.stdout);
-    let listed = listed.split_terminator('\0').map(PathBuf::from);
-    let code: BTreeSet<PathBuf> = listed.filter(|path| path.is_file()).collect();
-    fs::create_dir_all(BUILT).map_err(|error| format!("{BUILT}: {error}"))?;
-    for path in &code {
-        copy(path, &Path::new(TREE).join(path))?;
-    }
-    for copied in files(Path::new(TREE))? {
-        let is_gone = copied
-            .strip_prefix(TREE)
-            .is_ok_and(|path| !code.contains(path));
-        if is_gone {
-            fs::remove_file(&copied).map_err(|error| format!("{}: {error}", copied.display()))?;
-        }
-    }
-    Ok(())
-}
-
-fn copy(from: &Path, to: &Path) -> Result<(), String> {
-    let bytes = fs::read(from).map_err(|error| format!("{}: {error}", from.display()))?;
-    if fs::read(to).is_ok_and(|there| there == bytes) {
-        return Ok(());
-    }
-    let folder = to.parent().unwrap_or(to);
-    let copied = fs::create_dir_all(folder).and_then(|()| fs::copy(from, to));
-    copied.map_err(|error| format!("{}: {error}", to.display()))?;
-    Ok(())
-}
-
-/// Every file in a folder, however deep.
-fn files(folder: &Path) -> Result<Vec<PathBuf>, String> {
-    let told = |error| format!("{}: {error}", folder.display());
-    let mut found = Vec::new();
-    for entry in fs::read_dir(folder).map_err(told)? {
-        let path = entry.map_err(told)?.path();
-        if path.is_dir() {
-            found.extend(files(&path)?);
-        } else {
-            found.push(path);
-        }
-    }
-    Ok(found)
 }
 
 fn read(file: &Path) -> Result<String, String> {

@@ -1,8 +1,10 @@
-//! Programs of others that play AWS in the tests, each pinned, in a Python virtual environment of its own.
+//! Programs of others, under the target directory: pinned ones in a Python virtual environment each, and Debian's emulator.
 
-use std::path::Path;
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::code::files;
 use crate::run;
 
 /// A tool, where the tests look for it under the target directory, and what it is installed from. A new
@@ -18,11 +20,30 @@ pub(crate) const MOTO: Tool = Tool {
     requirements: "crates/xtask/moto-requirements.txt",
 };
 
-/// Plays Lambda's Runtime API. The end-to-end tests start it; what it would cross-compile with is left out.
+/// Plays Lambda's Runtime API; the end-to-end tests start it. Builds the packages, with Zig.
 pub(crate) const CARGO_LAMBDA: Tool = Tool {
     folder: "target/tools/cargo-lambda-1.9.2",
     requirements: "crates/xtask/cargo-lambda-requirements.txt",
 };
+
+/// A C compiler and a linker for every processor and every glibc.
+pub(crate) const ZIG: Tool = Tool {
+    folder: "target/tools/zig-0.17.1",
+    requirements: "crates/xtask/zig-requirements.txt",
+};
+
+/// Where the test of the packages looks for the emulator.
+const QEMU: &str = "target/tools/qemu-arm64";
+/// The emulator, and arm64's glibc for any machine.
+const QEMU_PACKAGES: [&str; 2] = ["qemu-user-static", "libc6-arm64-cross"];
+
+impl Tool {
+    /// The folder of its programs, from the root on.
+    pub(crate) fn programs(&self) -> Result<PathBuf, String> {
+        let folder = Path::new(self.folder).join("bin");
+        std::path::absolute(&folder).map_err(|error| format!("{}: {error}", folder.display()))
+    }
+}
 
 /// Makes sure that a tool is there.
 pub(crate) fn find_or_install(tool: &Tool) -> Result<(), String> {
@@ -40,5 +61,36 @@ pub(crate) fn find_or_install(tool: &Tool) -> Result<(), String> {
     run(Command::new(pip)
         .args(install.split_whitespace())
         .arg(tool.requirements))?;
-    std::fs::write(&complete, "").map_err(|error| format!("{}: {error}", complete.display()))
+    finish(&complete)
+}
+
+/// Makes sure that programs for arm64 can be started. Unpacks Debian's packages and installs nothing.
+pub(crate) fn find_or_unpack_qemu() -> Result<(), String> {
+    let complete = Path::new(QEMU).join("complete");
+    if complete.exists() {
+        return Ok(());
+    }
+    eprintln!("xtask: unpacking {QEMU}, once");
+    let packages = Path::new(QEMU).join("packages");
+    fs::create_dir_all(&packages).map_err(|error| format!("{}: {error}", packages.display()))?;
+    download(&packages).or_else(|_| {
+        run(Command::new("apt-get").args(["--quiet", "update"]))?;
+        download(&packages)
+    })?;
+    for package in files(&packages)? {
+        run(Command::new("dpkg").arg("-x").arg(package).arg(QEMU))?;
+    }
+    finish(&complete)
+}
+
+fn download(folder: &Path) -> Result<(), String> {
+    run(Command::new("apt-get")
+        .args(["--quiet", "download"])
+        .args(QEMU_PACKAGES)
+        .current_dir(folder))
+    .map_err(|error| format!("{error}; the emulator is taken from Debian's packages"))
+}
+
+fn finish(complete: &Path) -> Result<(), String> {
+    fs::write(complete, "").map_err(|error| format!("{}: {error}", complete.display()))
 }

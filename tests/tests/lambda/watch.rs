@@ -4,7 +4,7 @@
 //! known deviations are in `twinkey-aws`'s test of it. Where they differ from AWS, our own stand-ins are the test.
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
@@ -17,7 +17,7 @@ use tokio::process::{Child, Command};
 use twinkey_core::Step;
 use twinkey_test_aws::{Moto, boto3};
 use twinkey_test_postgres::SUPERUSER;
-use twinkey_tests::{FIRST_PASSWORD, Function, Site, step_event};
+use twinkey_tests::{FIRST_PASSWORD, Function, Site, step_event, target};
 
 /// Where `cargo xtask test` installs it, under the target directory.
 const PROGRAM: &str = "tools/cargo-lambda-1.9.2/bin/cargo-lambda";
@@ -116,10 +116,7 @@ fn project() -> TempDir {
 }
 
 fn tool() -> PathBuf {
-    let marked = |directory: &&Path| directory.join("CACHEDIR.TAG").is_file();
-    let test = std::env::current_exe().expect("a path");
-    let target = test.ancestors().find(marked).expect("a target directory");
-    let tool = target.join(PROGRAM);
+    let tool = target().join(PROGRAM);
     assert!(
         tool.is_file(),
         "{} is missing: cargo xtask test installs it",

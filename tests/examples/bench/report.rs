@@ -1,0 +1,113 @@
+//! What was measured, for people and for programs.
+
+use serde_json::{Value, json};
+use twinkey_tests::{Cost, Counts};
+
+use crate::measure::{Rotations, Starts};
+
+const KIB_PER_MIB: f64 = 1024.0;
+const BYTES_PER_MIB: f64 = 1024.0 * 1024.0;
+const NOTES: &str = "\
+Half the wall time and a fifth of the CPU time of AWS's Python template are ratios within one run. The template is in no
+package registry and not here, so neither is shown. It was measured elsewhere at 80 to 110 ms of CPU, 51 MiB and
+240 to 320 ms to ready. Why 12 calls and 5 connections: docs/operations.md, \"Cost\".";
+
+/// Everything that was measured.
+pub(crate) struct Report {
+    pub(crate) cost: Cost,
+    pub(crate) starts: Starts,
+    /// The same where the system has one authority: what reading all of them takes is the difference.
+    pub(crate) one_authority: Starts,
+    pub(crate) rotations: Rotations,
+    /// Bytes of the zip.
+    pub(crate) zipped: usize,
+}
+
+impl Report {
+    #[allow(clippy::print_stdout, reason = "the table is what it is called for")]
+    pub(crate) fn print(&self) {
+        println!("| one rotation | measured | bar |");
+        println!("| --- | --- | --- |");
+        for (what, measured, bar) in self.rows() {
+            println!("| {what} | {measured} | {bar} |");
+        }
+        println!("\n{NOTES}");
+    }
+
+    fn rows(&self) -> Vec<(&'static str, String, &'static str)> {
+        let Self {
+            cost,
+            starts,
+            one_authority,
+            rotations,
+            ..
+        } = self;
+        vec![
+            ("calls to Secrets Manager", told(&cost.calls), "9"),
+            ("connections", told(&cost.connections), "4"),
+            (
+                "statements",
+                told(&cost.statements),
+                "4 in the change, 1 per verification",
+            ),
+            (
+                "wall, warm",
+                rotations.wall.to_string(),
+                "half the template's",
+            ),
+            (
+                "CPU, warm",
+                rotations.cpu.to_string(),
+                "a fifth of the template's",
+            ),
+            ("peak memory", mebibytes(rotations.peak), "12 MiB"),
+            ("start to first /next", starts.wall.to_string(), "15 ms"),
+            ("its CPU", starts.cpu.to_string(), ""),
+            ("its peak memory", mebibytes(starts.peak), ""),
+            ("start, one authority", one_authority.wall.to_string(), ""),
+            (
+                "zip",
+                format!("{:.2} MiB", to_f64(self.zipped) / BYTES_PER_MIB),
+                "4 MiB",
+            ),
+        ]
+    }
+
+    /// Times in milliseconds, memory in KiB, the zip in bytes.
+    pub(crate) fn json(&self) -> Value {
+        json!({
+            "calls": self.cost.calls,
+            "connections": self.cost.connections,
+            "statements": self.cost.statements,
+            "wall_ms": self.rotations.wall.json(),
+            "cpu_ms": self.rotations.cpu.json(),
+            "peak_kib": self.rotations.peak,
+            "start": start(&self.starts),
+            "start_with_one_authority": start(&self.one_authority),
+            "zip_bytes": self.zipped,
+        })
+    }
+}
+
+fn start(starts: &Starts) -> Value {
+    json!({ "wall_ms": starts.wall.json(), "cpu_ms": starts.cpu.json(), "peak_kib": starts.peak })
+}
+
+/// `3: 2 app, 1 app_clone`
+fn told(counts: &Counts) -> String {
+    let each: Vec<String> = counts
+        .iter()
+        .map(|(name, count)| format!("{count} {name}"))
+        .collect();
+    format!("{}: {}", counts.values().sum::<usize>(), each.join(", "))
+}
+
+#[allow(clippy::cast_precision_loss, reason = "a few megabytes")]
+fn to_f64(bytes: usize) -> f64 {
+    bytes as f64
+}
+
+#[allow(clippy::cast_precision_loss, reason = "a few megabytes")]
+fn mebibytes(kib: u64) -> String {
+    format!("{:.1} MiB", kib as f64 / KIB_PER_MIB)
+}
