@@ -7,6 +7,7 @@ mod denial;
 mod description;
 mod fleet;
 mod foreign;
+mod inventory;
 mod kms;
 mod kms_refusal;
 mod limits;
@@ -17,13 +18,15 @@ mod retries;
 mod roots;
 mod rotation_token;
 mod store;
+mod tagging;
 
 pub use connection::connect;
 pub use fleet::{
     Abandon, Action, Figures, Fleet, Limits, Pause, Reason, Report, SecretReport, TokioPause,
 };
+pub use inventory::{Listed, Which};
 pub use kms::{DataKey, Kms};
 pub use manual::{Asked, ManualAsk, NotAsked};
 pub use patience::Patience;
 pub use rotation_token::{InvalidRotationToken, RotationToken};
-pub use store::SecretsManagerStore;
+pub use store::{SecretsManagerStore, Seen};

@@ -1,12 +1,15 @@
 //! The `twinkey` command: wiring and presentation only.
 
 mod arguments;
+mod configuration;
 mod keys;
 mod list;
+mod location;
 mod place;
 mod present;
 mod problem;
 mod rotate;
+mod rotations;
 mod run;
 mod secrets;
 mod status;
@@ -16,13 +19,15 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use crate::arguments::{Arguments, Command};
+use crate::configuration::Configuration;
+use crate::location::Location;
 use crate::place::Opened;
 use crate::problem::Problem;
 
 #[tokio::main]
 async fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    match execute(&arguments).await {
+    match begin(&arguments).await {
         Ok(()) if present::data_lost() => ExitCode::FAILURE,
         Ok(()) => ExitCode::SUCCESS,
         Err(problem) => {
@@ -32,12 +37,23 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn execute(arguments: &Arguments) -> Result<(), Problem> {
-    if let Command::Init = arguments.command {
-        return secrets::init(&arguments.place);
+async fn begin(arguments: &Arguments) -> Result<(), Problem> {
+    let location = Location::find(&arguments.place, Configuration::load()?)?;
+    let result = execute(&arguments.command, &location).await;
+    result.map_err(|problem| match location {
+        Location::Aws => problem.on_aws(),
+        Location::Embedded(_) => problem,
+    })
+}
+
+async fn execute(command: &Command, location: &Location) -> Result<(), Problem> {
+    match (command, location) {
+        (Command::Init, Location::Embedded(files)) => return secrets::init(files),
+        (Command::Init, Location::Aws) => return Err(Problem::no_store_to_make()),
+        _ => {}
     }
-    let opened = Opened::open(&arguments.place)?;
-    match &arguments.command {
+    let opened = Opened::open(location).await?;
+    match command {
         Command::Init => Ok(()),
         Command::Put(put) => secrets::put(&opened, put).await,
         Command::Tag(tag) => secrets::tag(&opened, tag).await,

@@ -2,31 +2,55 @@
 
 use std::sync::Arc;
 
+use twinkey_aws::{Patience, SecretsManagerStore, connect};
 use twinkey_catalog::{Catalog, SettingsError};
-use twinkey_core::{Clock, Kinds, SystemClock};
+use twinkey_core::{Clock, Kinds, Store, SystemClock};
 use twinkey_local::LocalStore;
 
-use crate::arguments::Place;
+use crate::location::{Files, Location};
 use crate::problem::Problem;
 
 /// An opened store, with the kinds of keys and the clock.
 pub(crate) struct Opened {
-    pub(crate) store: LocalStore,
+    pub(crate) at: At,
     kinds: Result<Arc<dyn Kinds>, SettingsError>,
     pub(crate) clock: Arc<dyn Clock>,
 }
 
+/// The store that was opened.
+pub(crate) enum At {
+    Embedded(LocalStore),
+    Aws(SecretsManagerStore),
+}
+
 impl Opened {
-    pub(crate) fn open(place: &Place) -> Result<Self, Problem> {
+    pub(crate) async fn open(location: &Location) -> Result<Self, Problem> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let store = LocalStore::open(&place.store()?, &place.key_file()?, Arc::clone(&clock))?;
-        let catalog = Catalog::from_environment(Arc::new(store.clone()));
-        let kinds = catalog.map(|catalog| Arc::new(catalog) as Arc<dyn Kinds>);
+        let (at, catalog) = match location {
+            Location::Embedded(files) => {
+                let store = embedded(files, &clock)?;
+                let catalog = Catalog::from_environment(Arc::new(store.clone()));
+                (At::Embedded(store), catalog)
+            }
+            Location::Aws => {
+                let store = secrets_manager().await?;
+                let catalog = Catalog::from_environment(Arc::new(store.clone()));
+                (At::Aws(store), catalog)
+            }
+        };
         Ok(Self {
-            store,
-            kinds,
+            at,
+            kinds: catalog.map(|catalog| Arc::new(catalog) as Arc<dyn Kinds>),
             clock,
         })
+    }
+
+    /// What both stores can do.
+    pub(crate) fn store(&self) -> &dyn Store {
+        match &self.at {
+            At::Embedded(store) => store,
+            At::Aws(store) => store,
+        }
     }
 
     /// Which kinds of keys there are. Fails where the operator's settings are wrong: reading and
@@ -35,4 +59,19 @@ impl Opened {
         let wrong = |error: &SettingsError| Problem::new("InvalidEnvironment", error.to_string());
         self.kinds.as_ref().map(Arc::clone).map_err(wrong)
     }
+}
+
+fn embedded(files: &Files, clock: &Arc<dyn Clock>) -> Result<LocalStore, Problem> {
+    let clock = Arc::clone(clock);
+    Ok(LocalStore::open(&files.store, &files.key_file, clock)?)
+}
+
+async fn secrets_manager() -> Result<SecretsManagerStore, Problem> {
+    let config = connect().await;
+    if config.region().is_none() {
+        return Err(
+            Problem::usage("no AWS region is set").with_hint("name one: AWS_REGION=eu-central-1")
+        );
+    }
+    Ok(SecretsManagerStore::new(&config, Patience::default()))
 }

@@ -24,6 +24,38 @@ impl Problem {
         self
     }
 
+    /// A store is made on this machine only.
+    pub(crate) fn no_store_to_make() -> Self {
+        Self::usage("init makes an embedded store; Secrets Manager is there already")
+            .with_hint("make a secret: aws secretsmanager create-secret --name NAME")
+    }
+
+    /// The scheduler works on this machine only.
+    pub(crate) fn no_scheduler_here() -> Self {
+        Self::usage(
+            "run rotates what is due in an embedded store; on AWS the rotation function does",
+        )
+        .with_hint(
+            "send the function a tick: aws events put-rule --name twinkey \
+                 --schedule-expression 'rate(1 minute)', and put-targets with its ARN",
+        )
+    }
+
+    /// The same, with the store in the commands of the hint, so that they can be pasted.
+    pub(crate) fn on_aws(mut self) -> Self {
+        let named = |hint: String| {
+            let commands = ["get", "list", "put", "rotate", "status", "tag", "untag"];
+            commands.iter().fold(hint, |hint, command| {
+                hint.replace(
+                    &format!("twinkey {command}"),
+                    &format!("twinkey --store aws {command}"),
+                )
+            })
+        };
+        self.0.hint = self.0.hint.map(named);
+        self
+    }
+
     /// Names the secret in the hint, so that its command can be pasted.
     pub(crate) fn about(mut self, secret: &SecretId) -> Self {
         self.0.hint = self
@@ -55,10 +87,18 @@ impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
         let hint = match &error {
             StoreError::NoSecret(_) => Some("see which there are with: twinkey list".into()),
+            StoreError::Denied { action, .. } if is_of_aws(action) => Some(format!(
+                "see who is asking: aws sts get-caller-identity; it needs the right {action}"
+            )),
             _ => RotationFailure::from(error.clone()).hint(),
         };
         Self(Failure::new(error.code(), error.to_string(), hint))
     }
+}
+
+/// `secretsmanager:GetSecretValue`, unlike what a file's owner forbids.
+fn is_of_aws(action: &str) -> bool {
+    action.contains(':') && !action.contains(' ')
 }
 
 impl From<OpenError> for Problem {

@@ -10,7 +10,7 @@ use twinkey_local::{Ask, Service, Watch};
 
 use crate::arguments::Rotate;
 use crate::keys::{self, KeyView, look};
-use crate::place::Opened;
+use crate::place::{At, Opened};
 use crate::present::{self, line, note};
 use crate::problem::Problem;
 
@@ -25,7 +25,10 @@ struct View {
 
 pub(crate) async fn rotate(opened: &Opened, rotate: &Rotate) -> Result<(), Problem> {
     let secret = SecretId::new(&rotate.name);
-    let service = Service::new(opened.store.clone(), opened.kinds()?);
+    let At::Embedded(store) = &opened.at else {
+        return Err(Problem::usage("not yet"));
+    };
+    let service = Service::new(store.clone(), opened.kinds()?);
     let token = VersionId::manual(&mut rand::rng(), rotate.force);
     let ask = Ask {
         token,
