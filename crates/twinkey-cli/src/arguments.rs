@@ -1,8 +1,10 @@
 //! The command line: an interface, decided once.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
+use twinkey_core::policy;
 
 /// Rotates credentials and keeps exactly two keys live: the one consumers read now, and the one
 /// they may still hold.
@@ -129,6 +131,12 @@ pub(crate) struct Rotate {
     /// Waive the minimum overlap: consumers that cache may lose their key
     #[arg(long, requires = "reason")]
     pub(crate) force: bool,
+    /// On AWS, for a secret without a rotation function: run the steps here, by your own rights
+    #[arg(long, conflicts_with = "timeout")]
+    pub(crate) here: bool,
+    /// On AWS: how long to follow the rotation; it goes on without us [default: 15m]
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    pub(crate) timeout: Option<Duration>,
     #[command(flatten)]
     pub(crate) output: Output,
 }
@@ -148,6 +156,11 @@ fn reason(text: &str) -> Result<String, String> {
         return Ok(text.into());
     }
     Err("write one line of at most 1000 bytes".into())
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    let length = policy::duration(text)?;
+    length.to_std().map_err(|_| "it is out of range".into())
 }
 
 fn pair(text: &str) -> Result<(String, String), String> {

@@ -30,8 +30,8 @@ struct Entry {
 pub(crate) async fn list(opened: &Opened, json: bool) -> Result<(), Problem> {
     let (entries, since) = match &opened.at {
         At::Embedded(store) => (embedded(store).await?, "CURRENT SINCE"),
-        At::Aws(store) => {
-            let listed = store.list(Which::All).await?;
+        At::Aws(aws) => {
+            let listed = aws.store.list(Which::All).await?;
             (listed.into_iter().map(Entry::from).collect(), "ROTATED")
         }
     };

@@ -2,12 +2,15 @@
 
 mod arguments;
 mod configuration;
+mod follow;
+mod here;
 mod keys;
 mod list;
 mod location;
 mod place;
 mod present;
 mod problem;
+mod progress;
 mod rotate;
 mod rotations;
 mod run;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use twinkey_aws::{Patience, SecretsManagerStore, connect};
+use twinkey_aws::{FunctionLog, Patience, SdkConfig, SecretsManagerStore, connect};
 use twinkey_catalog::{Catalog, SettingsError};
 use twinkey_core::{Clock, Kinds, Store, SystemClock};
 use twinkey_local::LocalStore;
@@ -20,7 +20,30 @@ pub(crate) struct Opened {
 /// The store that was opened.
 pub(crate) enum At {
     Embedded(LocalStore),
-    Aws(SecretsManagerStore),
+    Aws(Aws),
+}
+
+/// Secrets Manager, and what else of AWS is asked by the same rights.
+pub(crate) struct Aws {
+    pub(crate) store: SecretsManagerStore,
+    config: SdkConfig,
+}
+
+impl Aws {
+    async fn connect() -> Result<Self, Problem> {
+        let config = connect().await;
+        if config.region().is_none() {
+            return Err(Problem::usage("no AWS region is set")
+                .with_hint("name one: AWS_REGION=eu-central-1"));
+        }
+        let store = SecretsManagerStore::new(&config, Patience::default());
+        Ok(Self { store, config })
+    }
+
+    /// The log of a rotation function, by its ARN.
+    pub(crate) fn log(&self, function: &str) -> FunctionLog {
+        FunctionLog::new(&self.config, Patience::default(), function)
+    }
 }
 
 impl Opened {
@@ -33,9 +56,9 @@ impl Opened {
                 (At::Embedded(store), catalog)
             }
             Location::Aws => {
-                let store = secrets_manager().await?;
-                let catalog = Catalog::from_environment(Arc::new(store.clone()));
-                (At::Aws(store), catalog)
+                let aws = Aws::connect().await?;
+                let catalog = Catalog::from_environment(Arc::new(aws.store.clone()));
+                (At::Aws(aws), catalog)
             }
         };
         Ok(Self {
@@ -49,7 +72,7 @@ impl Opened {
     pub(crate) fn store(&self) -> &dyn Store {
         match &self.at {
             At::Embedded(store) => store,
-            At::Aws(store) => store,
+            At::Aws(aws) => &aws.store,
         }
     }
 
@@ -64,14 +87,4 @@ impl Opened {
 fn embedded(files: &Files, clock: &Arc<dyn Clock>) -> Result<LocalStore, Problem> {
     let clock = Arc::clone(clock);
     Ok(LocalStore::open(&files.store, &files.key_file, clock)?)
-}
-
-async fn secrets_manager() -> Result<SecretsManagerStore, Problem> {
-    let config = connect().await;
-    if config.region().is_none() {
-        return Err(
-            Problem::usage("no AWS region is set").with_hint("name one: AWS_REGION=eu-central-1")
-        );
-    }
-    Ok(SecretsManagerStore::new(&config, Patience::default()))
 }

@@ -1,8 +1,9 @@
 //! What the command shows when it fails: one sentence, and what to do next.
 
+use twinkey_aws::{NotAsked, NotHere};
 use twinkey_core::{
-    DocumentError, Failure, InvalidVersionId, PolicyError, RotationFailure, SecretId, StoreError,
-    escape_control,
+    DocumentError, Failure, InvalidVersionId, PolicyError, RotationError, RotationFailure,
+    SecretId, StoreError, escape_control,
 };
 use twinkey_local::{OpenError, ServiceError};
 
@@ -118,6 +119,43 @@ impl From<ServiceError> for Problem {
             error.to_string(),
             error.hint(),
         ))
+    }
+}
+
+impl From<RotationError> for Problem {
+    fn from(error: RotationError) -> Self {
+        let failure = Failure::from(&error);
+        let message = error.to_string();
+        Self(Failure { message, ..failure })
+    }
+}
+
+impl From<NotHere> for Problem {
+    fn from(error: NotHere) -> Self {
+        if let NotHere::Store(error) = error {
+            return error.into();
+        }
+        let hint = error.hint();
+        Self(Failure::new(error.error_type(), error.to_string(), hint))
+    }
+}
+
+impl From<NotAsked> for Problem {
+    fn from(error: NotAsked) -> Self {
+        let hint = match &error {
+            NotAsked::Refused(failure) => match failure.as_ref() {
+                RotationFailure::Store(error) => return error.clone().into(),
+                RotationFailure::RotationOff => Some(
+                    "turn it on with a function: aws secretsmanager rotate-secret --secret-id NAME \
+                     --rotation-lambda-arn …; without one: twinkey rotate NAME --here"
+                        .into(),
+                ),
+                failure => failure.hint(),
+            },
+            NotAsked::InProgress { .. } => Some("see how far it is: twinkey status NAME".into()),
+            other => other.hint(),
+        };
+        Self(Failure::new(error.error_type(), error.to_string(), hint))
     }
 }
 

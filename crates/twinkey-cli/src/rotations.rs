@@ -34,10 +34,10 @@ impl Rotations {
             At::Embedded(store) => {
                 embedded(&Service::new(store.clone(), kinds), store, secret, foreign).await
             }
-            At::Aws(store) => {
-                let seen = store.look(secret).await?;
+            At::Aws(aws) => {
+                let seen = aws.store.look(secret).await?;
                 let mut rotations = on_aws(&seen);
-                match due_on_aws(store, &seen, kinds.as_ref(), opened.clock.as_ref()).await {
+                match due_on_aws(&aws.store, &seen, kinds.as_ref(), opened.clock.as_ref()).await {
                     Ok(due) => rotations.set_due(due),
                     Err(_) if foreign => {}
                     Err(Problem(error)) => rotations.note_unscheduled(&error.message),

@@ -44,7 +44,7 @@ pub(crate) async fn put(opened: &Opened, put: &Put) -> Result<(), Problem> {
     let id = VersionId::random(&mut rand::rng());
     match &opened.at {
         At::Embedded(store) => store.put_value(&secret, &id, &value, &tags).await?,
-        At::Aws(store) => put_on_aws(store, &secret, (&id, &value), &tags).await?,
+        At::Aws(aws) => put_on_aws(&aws.store, &secret, (&id, &value), &tags).await?,
     }
     note(&format!("{secret}: version {id} is AWSCURRENT"));
     Ok(())
@@ -127,7 +127,7 @@ pub(crate) async fn tag(opened: &Opened, tag: &Tag) -> Result<(), Problem> {
     let tags: BTreeMap<String, String> = tag.tags.iter().cloned().collect();
     match &opened.at {
         At::Embedded(store) => Ok(store.tag(&secret, &tags).await?),
-        At::Aws(store) => Ok(store.tag(&secret, &tags).await?),
+        At::Aws(aws) => Ok(aws.store.tag(&secret, &tags).await?),
     }
 }
 
@@ -135,7 +135,7 @@ pub(crate) async fn untag(opened: &Opened, untag: &Untag) -> Result<(), Problem>
     let secret = SecretId::new(&untag.name);
     match &opened.at {
         At::Embedded(store) => Ok(store.untag(&secret, &untag.keys).await?),
-        At::Aws(store) => Ok(store.untag(&secret, &untag.keys).await?),
+        At::Aws(aws) => Ok(aws.store.untag(&secret, &untag.keys).await?),
     }
 }
 

@@ -69,8 +69,8 @@ pub(crate) async fn status(opened: &Opened, status: &Status) -> Result<(), Probl
 async fn names(opened: &Opened) -> Result<Vec<SecretId>, Problem> {
     match &opened.at {
         At::Embedded(store) => Ok(store.names().await?),
-        At::Aws(store) => {
-            let listed = store.list(Which::Tagged).await?;
+        At::Aws(aws) => {
+            let listed = aws.store.list(Which::Tagged).await?;
             Ok(listed.into_iter().map(|listed| listed.name).collect())
         }
     }

@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 use twinkey_core::SecretId;
 
 use crate::Trouble;
+use crate::log_groups::LogGroups;
 
 /// What a server and the test that uses it share.
 #[derive(Clone, Default)]
@@ -24,6 +25,8 @@ pub(crate) struct Entries {
     pub(crate) count: usize,
     /// Fields of `DescribeSecret` that the fake does not know.
     pub(crate) described: BTreeMap<SecretId, Map<String, Value>>,
+    /// What functions have written.
+    pub(crate) logs: LogGroups,
 }
 
 impl Ledger {

@@ -22,6 +22,9 @@ use crate::operations::Service;
 use crate::refusal::Refusal;
 use crate::request::{Request, arn};
 
+/// What is served of CloudWatch Logs.
+const LOGS: &str = "FilterLogEvents";
+
 type Answer = hyper::Response<Full<Bytes>>;
 
 /// Secrets Manager on loopback. It ends when it is dropped.
@@ -106,6 +109,15 @@ impl SecretsManagerServer {
         entries.planned.insert(number, trouble);
     }
 
+    /// A function writes lines to its log group, which CloudWatch Logs serves at the same endpoint.
+    pub fn log(&self, group: &str, lines: &[&str]) {
+        let mut entries = self.service.ledger.entries();
+        entries.logs.make(group);
+        for line in lines {
+            entries.logs.add(group, line);
+        }
+    }
+
     /// Fields that `DescribeSecret` and `ListSecrets` tell of a secret from now on: `OwningService`, say.
     pub fn describe_as(&self, secret: &str, fields: Map<String, Value>) {
         let mut entries = self.service.ledger.entries();
@@ -167,6 +179,7 @@ async fn troubled(
 ) -> io::Result<Answer> {
     let refusal = match trouble {
         Trouble::Throttle => Refusal::throttled(),
+        Trouble::Deny if operation == LOGS => Refusal::denied_logs(parameters),
         Trouble::Deny => {
             let secret = Request::new(operation, parameters).secret();
             Refusal::denied(operation, &secret.map_or("*".into(), |it| arn(&it)))
@@ -191,10 +204,16 @@ async fn troubled(
     Ok(refused(&refusal))
 }
 
-/// `X-Amz-Target: secretsmanager.GetSecretValue`
+/// `X-Amz-Target: secretsmanager.GetSecretValue`, or `Logs_20140328.FilterLogEvents`
 fn operation(request: &hyper::Request<Incoming>) -> Option<String> {
     let target = request.headers().get("x-amz-target")?.to_str().ok()?;
-    target.strip_prefix("secretsmanager.").map(str::to_owned)
+    let (service, operation) = target.split_once('.')?;
+    let served = match service {
+        "secretsmanager" => operation != LOGS,
+        "Logs_20140328" => operation == LOGS,
+        _ => false,
+    };
+    served.then(|| operation.to_owned())
 }
 
 fn refused(refusal: &Refusal) -> Answer {
