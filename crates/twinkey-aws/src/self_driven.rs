@@ -34,12 +34,12 @@ pub struct SelfDriven {
 #[non_exhaustive]
 pub enum NotHere {
     /// Two would rotate the same secret.
-    #[error("{secret} has a rotation function, {function}, which rotates it")]
+    #[error("{secret} is rotated by {}", function.as_deref().unwrap_or("Secrets Manager"))]
     HasFunction {
         /// The secret's ARN.
         secret: SecretId,
-        /// The function's ARN.
-        function: String,
+        /// The function's ARN; none where rotation is on without one.
+        function: Option<String>,
     },
     /// AWSPENDING is on a version that no rotation of ours has made.
     #[error("AWSPENDING of {secret} is on version {version}, which is not twinkey's")]
@@ -87,8 +87,8 @@ impl SelfDriven {
         token: VersionId,
     ) -> Result<Self, NotHere> {
         let seen = store.look(secret).await?;
-        if let Some(function) = seen.function {
-            let secret = seen.arn;
+        if seen.function.is_some() || seen.description.rotation_enabled {
+            let (secret, function) = (seen.arn, seen.function);
             return Err(NotHere::HasFunction { secret, function });
         }
         let pending = pending(&seen.description).cloned();
@@ -140,7 +140,7 @@ impl SelfDriven {
     /// A function that was configured meanwhile rotates the secret from now on.
     async fn look(&self, secret: &SecretId) -> Result<Seen, StoreError> {
         let seen = self.store.look(secret).await?;
-        if seen.function.is_some() {
+        if seen.function.is_some() || seen.description.rotation_enabled {
             return Err(self.conflict("a rotation function has been configured meanwhile"));
         }
         Ok(seen)

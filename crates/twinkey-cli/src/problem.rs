@@ -86,14 +86,18 @@ impl Problem {
 
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
-        let hint = match &error {
-            StoreError::NoSecret(_) => Some("see which there are with: twinkey list".into()),
-            StoreError::Denied { action, .. } if is_of_aws(action) => Some(format!(
-                "see who is asking: aws sts get-caller-identity; it needs the right {action}"
-            )),
-            _ => RotationFailure::from(error.clone()).hint(),
-        };
+        let hint = store_hint(&error);
         Self(Failure::new(error.code(), error.to_string(), hint))
+    }
+}
+
+fn store_hint(error: &StoreError) -> Option<String> {
+    match error {
+        StoreError::NoSecret(_) => Some("see which there are with: twinkey list".into()),
+        StoreError::Denied { action, .. } if is_of_aws(action) => Some(format!(
+            "see who is asking: aws sts get-caller-identity; it needs the right {action}"
+        )),
+        _ => RotationFailure::from(error.clone()).hint(),
     }
 }
 
@@ -126,7 +130,15 @@ impl From<RotationError> for Problem {
     fn from(error: RotationError) -> Self {
         let failure = Failure::from(&error);
         let message = error.to_string();
-        Self(Failure { message, ..failure })
+        let hint = match &error.cause {
+            RotationFailure::Store(error) => store_hint(error),
+            _ => failure.hint,
+        };
+        Self(Failure {
+            message,
+            hint,
+            ..failure
+        })
     }
 }
 

@@ -86,10 +86,10 @@ fn on_aws(seen: &Seen) -> Rotations {
     let pending = description.holder(&Stage::Pending);
     let pending = pending.filter(|id| !description.carries(id, &Stage::Current));
     let mut notes = Vec::new();
-    if seen.function.is_none() {
-        notes.push("no rotation function is configured".into());
-    } else if !description.rotation_enabled {
-        notes.push("rotation is turned off".into());
+    match &seen.function {
+        _ if description.rotation_enabled => {}
+        None => notes.push("no rotation function is configured".into()),
+        Some(_) => notes.push("rotation is turned off".into()),
     }
     if let Some(next) = seen.next_rotation {
         let schedule = "Secrets Manager rotates it by its own schedule, at the latest at";

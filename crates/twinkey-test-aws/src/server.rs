@@ -17,7 +17,7 @@ use twinkey_core::SecretId;
 use twinkey_testkit::{FakeClock, FakeSecretsManager};
 
 use crate::Trouble;
-use crate::ledger::Ledger;
+use crate::ledger::{Entries, Ledger};
 use crate::operations::Service;
 use crate::refusal::Refusal;
 use crate::request::{Request, arn};
@@ -75,6 +75,17 @@ impl SecretsManagerServer {
     #[must_use]
     pub fn count(&self, operation: &str) -> usize {
         self.requests(operation).len()
+    }
+
+    /// Waits until this holds of the operations that were called since the last look, in order.
+    pub async fn until(&self, holds: impl Fn(&[&str]) -> bool) {
+        let ledger = &self.service.ledger;
+        let on = |entries: &Entries| {
+            let calls = entries.calls.iter();
+            let operations: Vec<&str> = calls.map(|(operation, _)| operation.as_str()).collect();
+            holds(&operations)
+        };
+        ledger.until(on).await;
     }
 
     /// Every call since the last look, in order.
