@@ -5,6 +5,7 @@ mod connection;
 mod date;
 mod denial;
 mod description;
+mod environment;
 mod fleet;
 mod foreign;
 mod function_log;
@@ -24,6 +25,7 @@ mod tagging;
 
 pub use aws_config::SdkConfig;
 pub use connection::connect;
+pub use environment::Environment;
 pub use fleet::{
     Abandon, Action, Figures, Fleet, Limits, Pause, Reason, Report, SecretReport, TokioPause,
 };

@@ -32,8 +32,8 @@ pub(crate) struct Place {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Make a store and the key file that it is locked with
-    Init,
+    /// Make a store, and the key file that it is locked with
+    Init(Init),
     /// Store a secret document; it becomes AWSCURRENT
     Put(Put),
     /// Set policy: twinkey:schedule, twinkey:min-overlap, or tags of your own
@@ -62,6 +62,13 @@ impl Command {
             _ => false,
         }
     }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Init {
+    /// Lock it by a key of AWS KMS (an id, an ARN or alias/…) instead: there is no key file
+    #[arg(long, value_name = "KEY")]
+    pub(crate) kms_key: Option<String>,
 }
 
 #[derive(Debug, Args)]

@@ -50,7 +50,7 @@ async fn steps(
     reason: Option<String>,
     progress: &Progress,
 ) -> Result<Record, Problem> {
-    let kinds = opened.kinds()?;
+    let kinds = opened.kinds().await?;
     let engine = Engine {
         store: rotation,
         kinds: kinds.as_ref(),

@@ -73,7 +73,7 @@ pub(crate) fn live(keys: &[KeyView]) -> usize {
 
 /// Looks at every labelled version that has a value, AWSCURRENT first.
 pub(crate) async fn look(opened: &Opened, secret: &SecretId) -> Result<Vec<KeyView>, Problem> {
-    let kinds = opened.kinds()?;
+    let kinds = opened.kinds().await?;
     let store = opened.store();
     let description = store.describe(secret).await?;
     let current = store

@@ -4,6 +4,7 @@ mod arguments;
 mod configuration;
 mod follow;
 mod here;
+mod init;
 mod keys;
 mod list;
 mod location;
@@ -50,14 +51,12 @@ async fn begin(arguments: &Arguments) -> Result<(), Problem> {
 }
 
 async fn execute(command: &Command, location: &Location) -> Result<(), Problem> {
-    match (command, location) {
-        (Command::Init, Location::Embedded(files)) => return secrets::init(files),
-        (Command::Init, Location::Aws) => return Err(Problem::no_store_to_make()),
-        _ => {}
+    if let Command::Init(init) = command {
+        return init::init(location, init).await;
     }
     let opened = Opened::open(location).await?;
     match command {
-        Command::Init => Ok(()),
+        Command::Init(_) => Ok(()),
         Command::Put(put) => secrets::put(&opened, put).await,
         Command::Tag(tag) => secrets::tag(&opened, tag).await,
         Command::Untag(untag) => secrets::untag(&opened, untag).await,

@@ -73,7 +73,7 @@ async fn embedded(
             "--timeout is for Secrets Manager; here each step ends by itself",
         ));
     }
-    let service = Service::new(store.clone(), opened.kinds()?);
+    let service = Service::new(store.clone(), opened.kinds().await?);
     let ask = Ask {
         token: VersionId::manual(&mut rand::rng(), rotate.force),
         reason: rotate.reason.clone(),

@@ -29,7 +29,7 @@ impl Rotations {
         secret: &SecretId,
         foreign: bool,
     ) -> Result<Self, Problem> {
-        let kinds = opened.kinds()?;
+        let kinds = opened.kinds().await?;
         match &opened.at {
             At::Embedded(store) => {
                 embedded(&Service::new(store.clone(), kinds), store, secret, foreign).await

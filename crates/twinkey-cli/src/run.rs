@@ -27,7 +27,7 @@ pub(crate) async fn run(opened: &Opened) -> Result<(), Problem> {
         }
     };
     note("rotating what is due in this store; stop with Ctrl-C or SIGTERM");
-    let service = Service::new(store.clone(), opened.kinds()?);
+    let service = Service::new(store.clone(), opened.kinds().await?);
     Scheduler::new(service, TICK, show).run(shutdown).await;
     note("stopped");
     Ok(())

@@ -1,40 +1,22 @@
-//! init, put, tag, untag, get: what a person does with secrets.
+//! put, tag, untag, get: what a person does with secrets.
 
 use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::Path;
-use std::sync::Arc;
 
 use serde_json::Value;
 use twinkey_aws::SecretsManagerStore;
 use twinkey_core::{
-    SCHEDULE_TAG, SecretId, SecretValue, Selector, Stage, Store, StoreError, SystemClock, VersionId,
+    SCHEDULE_TAG, SecretId, SecretValue, Selector, Stage, Store, StoreError, VersionId,
 };
-use twinkey_local::LocalStore;
 
 use crate::arguments::{Get, Put, Tag, Untag};
-use crate::location::Files;
 use crate::place::{At, Opened};
 use crate::present::{self, note};
 use crate::problem::Problem;
 
 /// The longest document that is read: a little more than a store takes, so that the store says why.
 const LONGEST_DOCUMENT: u64 = 70_000;
-
-pub(crate) fn init(Files { store, key_file }: &Files) -> Result<(), Problem> {
-    for file in [store, key_file] {
-        if let Some(directory) = file.parent() {
-            std::fs::create_dir_all(directory)?;
-        }
-    }
-    LocalStore::init(store, key_file, Arc::new(SystemClock))?;
-    note(&format!("made the store {}", store.display()));
-    note(&format!(
-        "locked with the key in {}: back it up apart from the store; without it nothing can be read",
-        key_file.display()
-    ));
-    Ok(())
-}
 
 pub(crate) async fn put(opened: &Opened, put: &Put) -> Result<(), Problem> {
     let value = read_document(&put.from_file)?;
@@ -98,7 +80,7 @@ async fn check_document(
     value: &SecretValue,
     tags: &BTreeMap<String, String>,
 ) -> Result<(), Problem> {
-    let unknown = match opened.kinds()?.open(value) {
+    let unknown = match opened.kinds().await?.open(value) {
         Ok(rotator) => return rotator.parse(value).map(drop).map_err(Problem::from),
         Err(unknown) => unknown,
     };
@@ -116,7 +98,7 @@ async fn check_document(
 async fn rotates(opened: &Opened, secret: &SecretId) -> Result<bool, Problem> {
     let current = Selector::Stage(Stage::Current);
     match opened.store().read(secret, &current).await {
-        Ok(version) => Ok(opened.kinds()?.open(&version.value).is_ok()),
+        Ok(version) => Ok(opened.kinds().await?.open(&version.value).is_ok()),
         Err(StoreError::NoSecret(_) | StoreError::NoVersion { .. }) => Ok(false),
         Err(error) => Err(error.into()),
     }

@@ -74,7 +74,7 @@ impl LocalStore {
         &self.shared.vault.store
     }
 
-    fn new(connection: Connection, vault: Vault, clock: Arc<dyn Clock>) -> Self {
+    pub(crate) fn new(connection: Connection, vault: Vault, clock: Arc<dyn Clock>) -> Self {
         let connection = Mutex::new(connection);
         Self {
             shared: Arc::new(Shared {
