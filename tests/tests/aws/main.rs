@@ -3,6 +3,7 @@
 
 mod driver;
 mod here;
+mod kms;
 mod leaks;
 mod mistakes;
 mod reading;
