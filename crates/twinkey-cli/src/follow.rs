@@ -26,6 +26,9 @@ const FIRST_WAIT: Duration = Duration::from_millis(500);
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
 /// How far back the lines of a rotation may lie that somebody else has asked for.
 const BACK: TimeDelta = TimeDelta::hours(1);
+/// A look may be older than the answer to our request: so many are made before AWSPENDING counts as gone that was
+/// never seen.
+const LOOKS_AHEAD: u32 = 6;
 /// How many more looks at the log an ended rotation is worth: its last lines arrive after the labels.
 const LOOKS_BACK: u32 = 4;
 
@@ -44,6 +47,7 @@ pub(crate) async fn rotate(
         store: &aws.store,
         log: seen.function.map(|function| aws.log(&function)),
         is_readable: true,
+        unseen: 0,
         asked: &asked,
         since: Utc::now() - BACK,
         progress,
@@ -97,6 +101,8 @@ struct Follower<'a> {
     log: Option<FunctionLog>,
     /// Whether the log can be read, as far as is known.
     is_readable: bool,
+    /// How often we have looked and not seen AWSPENDING on its version yet.
+    unseen: u32,
     asked: &'a Asked,
     since: DateTime<Utc>,
     progress: &'a Progress,
@@ -127,7 +133,9 @@ impl Follower<'_> {
             match self.look().await? {
                 Position::Published => {
                     self.read_log().await;
-                    Step::ALL.into_iter().for_each(|step| self.see(step));
+                    for step in Step::ALL {
+                        self.see(step);
+                    }
                     return Ok(());
                 }
                 Position::Ended => return Err(self.ended().await),
@@ -158,13 +166,18 @@ impl Follower<'_> {
         if !self.is_readable && description.slot(token).is_some() {
             self.see(Step::CreateSecret);
         }
-        Ok(if description.carries(token, &Stage::Current) {
-            Position::Published
-        } else if description.carries(token, &Stage::Pending) {
-            Position::Pending
-        } else {
-            Position::Ended
-        })
+        if description.carries(token, &Stage::Current) {
+            return Ok(Position::Published);
+        }
+        if description.carries(token, &Stage::Pending) {
+            self.unseen = LOOKS_AHEAD;
+            return Ok(Position::Pending);
+        }
+        self.unseen += 1;
+        if self.unseen <= LOOKS_AHEAD {
+            return Ok(Position::Pending);
+        }
+        Ok(Position::Ended)
     }
 
     /// Shows what is new in the log, and returns the failure that came last, if it is new.

@@ -23,7 +23,7 @@ pub(crate) struct Opened {
 /// The store that was opened.
 pub(crate) enum At {
     Embedded(LocalStore),
-    Aws(Aws),
+    Aws(Box<Aws>),
 }
 
 /// Secrets Manager, and what else of AWS is asked by the same rights.
@@ -47,7 +47,7 @@ impl Opened {
             Location::Aws => {
                 let config = aws_config().await?;
                 let store = SecretsManagerStore::new(&config, Patience::default());
-                At::Aws(Aws { store, config })
+                At::Aws(Box::new(Aws { store, config }))
             }
         };
         Ok(Self {

@@ -38,7 +38,7 @@ impl Rotations {
                 let seen = aws.store.look(secret).await?;
                 let mut rotations = on_aws(&seen);
                 match due_on_aws(&aws.store, &seen, kinds.as_ref(), opened.clock.as_ref()).await {
-                    Ok(due) => rotations.set_due(due),
+                    Ok(due) => rotations.set_due(&due),
                     Err(_) if foreign => {}
                     Err(Problem(error)) => rotations.note_unscheduled(&error.message),
                 }
@@ -47,7 +47,7 @@ impl Rotations {
         }
     }
 
-    fn set_due(&mut self, due: Due) {
+    fn set_due(&mut self, due: &Due) {
         self.due_at = due.at;
         self.overlap_ends = due.overlap_ends;
     }
@@ -65,7 +65,7 @@ async fn embedded(
 ) -> Result<Rotations, Problem> {
     let mut rotations = Rotations::default();
     match service.due(secret).await {
-        Ok(due) => rotations.set_due(due),
+        Ok(due) => rotations.set_due(&due),
         Err(_) if foreign => {}
         Err(error) => rotations.note_unscheduled(&error.to_string()),
     }

@@ -58,7 +58,7 @@ impl LocalStore {
     ) -> Result<Self, OpenError> {
         let connection = database::open(path)?;
         let key = keyfile::load(wrapping_key)?;
-        let vault = Vault::unwrap(database::wrapped_key(&connection)?, &key)?;
+        let vault = Vault::unwrap(&database::wrapped_key(&connection)?, &key)?;
         Ok(Self::new(connection, vault, clock))
     }
 

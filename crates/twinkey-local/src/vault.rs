@@ -82,7 +82,7 @@ impl Vault {
     }
 
     /// Unwraps the data key of an existing store.
-    pub(crate) fn unwrap(wrapped: WrappedKey, wrapping: &Key) -> Result<Self, StoreError> {
+    pub(crate) fn unwrap(wrapped: &WrappedKey, wrapping: &Key) -> Result<Self, StoreError> {
         let wrong = |reason: &str| corrupt("the store's data key".into(), reason);
         if wrapped.wrapping != BY_KEY_FILE {
             return Err(wrong(

@@ -1,7 +1,7 @@
 //! rotate --here: the engine in the caller's process, where no function rotates the secret.
 
 use serde_json::json;
-use twinkey_core::{MIN_OVERLAP_TAG, SecretId, Stage};
+use twinkey_core::{MIN_OVERLAP_TAG, SecretId, SecretValue, Stage, Store, VersionId};
 use twinkey_test_aws::Trouble;
 use twinkey_tests::Account;
 
@@ -52,6 +52,26 @@ async fn p11_a_secret_with_a_function_of_its_own_is_refused_before_anything_is_d
         account.aws.take_calls(),
         ["DescribeSecret", "DescribeSecret"]
     );
+}
+
+#[tokio::test]
+async fn p11_a_pending_version_that_is_somebody_elses_is_left_alone() {
+    let account = Account::open().await;
+    without_function(&account, "app").await;
+    let (name, theirs) = (SecretId::new("app"), VersionId::random(&mut rand::rng()));
+    let value = SecretValue::new("TEST-theirs".into());
+    let put = account
+        .aws
+        .fake()
+        .put(&name, &theirs, &value, &[Stage::Pending])
+        .await;
+    put.expect("stored");
+    let said = account.fail(&["rotate", "app", "--here"]).await;
+    assert!(said.contains("[RotationInProgress]"), "{said}");
+    let command = format!("--version-stage AWSPENDING --remove-from-version-id {theirs}");
+    assert!(said.contains(&command), "{said}");
+    assert_eq!(account.aws.take_calls(), ["DescribeSecret"]);
+    assert_eq!(pending(&account, "app").await, Some(theirs));
 }
 
 #[tokio::test]

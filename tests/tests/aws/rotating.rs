@@ -49,6 +49,34 @@ async fn a_rotation_is_followed_to_its_end_and_told_step_by_step() {
 }
 
 #[tokio::test]
+async fn a_look_that_is_older_than_the_request_is_no_end() {
+    let account = Account::open().await;
+    let arn = secret(&account, "app").await;
+    account.aws.fake().lag_reads(3);
+    let child = start(&account, &["rotate", "app"]);
+    account
+        .aws
+        .until(|calls| calls.contains(&"RotateSecret"))
+        .await;
+    let read = |calls: &[&str]| {
+        calls
+            .iter()
+            .filter(|call| **call == "FilterLogEvents")
+            .count()
+            > 2
+    };
+    account.aws.until(read).await;
+    account.aws.fake().lag_reads(0);
+    let token = pending(&account, "app")
+        .await
+        .expect("a rotation in flight");
+    let driven = drive(&account, &mut account.function(), &arn, &token).await;
+    driven.expect("a calm rotation");
+    let output = end(child).await;
+    assert!(output.status.success(), "{}", text(&output.stderr));
+}
+
+#[tokio::test]
 async fn why_a_step_failed_is_told_from_the_functions_log() {
     let account = Account::open().await;
     let arn = secret(&account, "app").await;
