@@ -12,7 +12,6 @@ use twinkey_core::{
     Failure, Outcome, Record, SecretId, Stage, Step, StepOutcome, StepRecord, Store, StoreError,
     SystemClock, policy,
 };
-use twinkey_local::Watch;
 
 use crate::arguments::Rotate;
 use crate::place::Aws;
@@ -40,7 +39,7 @@ pub(crate) async fn rotate(
 ) -> Result<Done, Problem> {
     let (asked, joined) = ask(&aws.store, rotate).await?;
     if joined {
-        progress.waiting(&asked.secret, &asked.token).await;
+        progress.say(&format!("{} is in flight: following it", asked.token));
     }
     let seen = aws.store.look(&asked.secret).await?;
     let mut follower = Follower {
@@ -117,6 +116,8 @@ struct Follower<'a> {
 /// Where the labels say that a rotation is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Position {
+    /// Nowhere yet: the look may be older than the answer to our request.
+    Unseen,
     /// AWSPENDING is on its version.
     Pending,
     /// So is AWSCURRENT.
@@ -139,9 +140,9 @@ impl Follower<'_> {
                     return Ok(());
                 }
                 Position::Ended => return Err(self.ended().await),
-                Position::Pending => {
+                position => {
                     if let Some(failure) = self.read_log().await {
-                        return Err(self.failed(failure));
+                        return Err(self.failed(failure, position));
                     }
                 }
             }
@@ -159,7 +160,7 @@ impl Follower<'_> {
         let description = match self.store.describe(&self.asked.secret).await {
             Err(StoreError::Transient { doing, reason }) => {
                 self.progress.say(&format!("{doing}: {reason}"));
-                return Ok(Position::Pending);
+                return Ok(Position::Unseen);
             }
             other => other?,
         };
@@ -174,10 +175,11 @@ impl Follower<'_> {
             return Ok(Position::Pending);
         }
         self.unseen += 1;
-        if self.unseen <= LOOKS_AHEAD {
-            return Ok(Position::Pending);
-        }
-        Ok(Position::Ended)
+        Ok(if self.unseen <= LOOKS_AHEAD {
+            Position::Unseen
+        } else {
+            Position::Ended
+        })
     }
 
     /// Shows what is new in the log, and returns the failure that came last, if it is new.
@@ -232,11 +234,13 @@ impl Follower<'_> {
     }
 
     /// A step has failed. What Secrets Manager does with that, it does without us.
-    fn failed(&self, failure: Failure) -> Problem {
-        self.progress.say(&format!(
-            "{} is still in flight: Secrets Manager repeats what has failed",
-            self.asked.token
-        ));
+    fn failed(&self, failure: Failure, position: Position) -> Problem {
+        if position == Position::Pending {
+            self.progress.say(&format!(
+                "{} is still in flight: Secrets Manager may repeat what has failed",
+                self.asked.token
+            ));
+        }
         let hint = failure.hint.clone().unwrap_or_else(|| self.next_look());
         Problem(failure).with_hint(hint)
     }

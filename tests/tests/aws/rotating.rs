@@ -99,6 +99,29 @@ async fn why_a_step_failed_is_told_from_the_functions_log() {
 }
 
 #[tokio::test]
+async fn a_rotation_that_create_secret_refuses_and_ends_is_no_longer_in_flight() {
+    let account = Account::open().await;
+    let arn = secret(&account, "app").await;
+    account.set_clock();
+    let name = SecretId::new("app");
+    account.aws.fake().untag(&name, MIN_OVERLAP_TAG);
+    let token = account.begin("app");
+    let rotated = account.function().rotate(&arn, &token).await;
+    rotated.expect("a calm rotation");
+    // Without a tag, only the function knows the minimum overlap of this kind.
+    let child = start(&account, &["rotate", "app"]);
+    let token = asked(&account, "app").await;
+    let driven = drive(&account, &mut account.function(), &arn, &token).await;
+    driven.expect_err("the current key is young");
+    let output = end(child).await;
+    let said = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(said.contains("[MinimumOverlap]"), "{said}");
+    assert!(said.contains("--force --reason"), "{said}");
+    assert!(pending(&account, "app").await.is_none());
+}
+
+#[tokio::test]
 async fn without_the_right_to_the_log_the_labels_tell_and_the_command_is_printed() {
     let account = Account::open().await;
     let arn = secret(&account, "app").await;
