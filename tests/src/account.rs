@@ -1,7 +1,10 @@
 //! An AWS account on loopback: the strict fake of Secrets Manager, a database server over TLS, and the function.
 
+use std::path::PathBuf;
+
+use chrono::Utc;
 use serde_json::Value;
-use twinkey_core::{MIN_OVERLAP_TAG, SecretId, SecretValue, Stage, VersionId};
+use twinkey_core::{Clock, MIN_OVERLAP_TAG, SecretId, SecretValue, Stage, VersionId};
 use twinkey_test_aws::SecretsManagerServer;
 use twinkey_test_postgres::SUPERUSER;
 use twinkey_testkit::{FakeClock, FakeSecretsManager};
@@ -16,6 +19,7 @@ pub struct Account {
     pub site: Site,
     /// Secrets Manager.
     pub aws: SecretsManagerServer,
+    clock: FakeClock,
 }
 
 impl Account {
@@ -23,11 +27,18 @@ impl Account {
     pub async fn open() -> Self {
         let site = Site::default();
         let clock = FakeClock::default();
-        let aws = SecretsManagerServer::start(FakeSecretsManager::new(clock.clone()), clock).await;
-        let account = Self { site, aws };
+        let aws =
+            SecretsManagerServer::start(FakeSecretsManager::new(clock.clone()), clock.clone())
+                .await;
+        let account = Self { site, aws, clock };
         let password = account.site.cluster.password();
         account.put(ADMIN, &account.document(SUPERUSER, password));
         account
+    }
+
+    /// Moves the service's clock to the machine's, by which the programs go.
+    pub fn set_clock(&self) {
+        self.clock.advance(Utc::now() - self.clock.now());
     }
 
     /// A role that a person has made, and its secret of the same name: nothing has been rotated.
@@ -68,18 +79,26 @@ impl Account {
     /// The function, with the rights of a role that may do all it needs.
     #[must_use]
     pub fn function(&self) -> Function {
-        let bundle = self.site.cluster.ca_path();
-        // In the place of the system's authorities, which are many to read and none of them concerned.
-        let others = self.site.cluster.foreign_ca_path();
-        Function::new(&[
-            ("AWS_ENDPOINT_URL", &self.aws.endpoint()),
-            ("AWS_REGION", "eu-central-1"),
-            ("AWS_ACCESS_KEY_ID", "TEST-key"),
-            ("AWS_SECRET_ACCESS_KEY", "TEST-secret-access-key"),
-            ("AWS_SESSION_TOKEN", "TEST-session-token"),
-            ("SSL_CERT_FILE", &others.to_string_lossy()),
-            ("TWINKEY_CA_BUNDLE", &bundle.to_string_lossy()),
-        ])
+        let environment = self.environment();
+        let texts = environment
+            .iter()
+            .map(|(name, value)| (*name, value.as_str()));
+        Function::new(&texts.collect::<Vec<_>>())
+    }
+
+    /// The variables of a program that may do all it needs.
+    pub(crate) fn environment(&self) -> Vec<(&'static str, String)> {
+        let path = |path: PathBuf| path.to_string_lossy().into_owned();
+        vec![
+            ("AWS_ENDPOINT_URL", self.aws.endpoint()),
+            ("AWS_REGION", "eu-central-1".into()),
+            ("AWS_ACCESS_KEY_ID", "TEST-key".into()),
+            ("AWS_SECRET_ACCESS_KEY", "TEST-secret-access-key".into()),
+            ("AWS_SESSION_TOKEN", "TEST-session-token".into()),
+            // In the place of the system's authorities, which are many to read and none of them concerned.
+            ("SSL_CERT_FILE", path(self.site.cluster.foreign_ca_path())),
+            ("TWINKEY_CA_BUNDLE", path(self.site.cluster.ca_path())),
+        ]
     }
 
     /// The document under a label.

@@ -2,6 +2,7 @@
 #![allow(clippy::missing_panics_doc, reason = "test support fails by panicking")]
 
 mod account;
+mod caller;
 mod cost;
 mod forms;
 mod function;

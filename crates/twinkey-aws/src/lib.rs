@@ -5,8 +5,11 @@ mod connection;
 mod date;
 mod denial;
 mod description;
+mod environment;
 mod fleet;
 mod foreign;
+mod function_log;
+mod inventory;
 mod kms;
 mod kms_refusal;
 mod limits;
@@ -16,14 +19,21 @@ mod refusal;
 mod retries;
 mod roots;
 mod rotation_token;
+mod self_driven;
 mod store;
+mod tagging;
 
+pub use aws_config::SdkConfig;
 pub use connection::connect;
+pub use environment::Environment;
 pub use fleet::{
     Abandon, Action, Figures, Fleet, Limits, Pause, Reason, Report, SecretReport, TokioPause,
 };
+pub use function_log::{FunctionLog, LoggedStep};
+pub use inventory::{Listed, Which};
 pub use kms::{DataKey, Kms};
 pub use manual::{Asked, ManualAsk, NotAsked};
 pub use patience::Patience;
 pub use rotation_token::{InvalidRotationToken, RotationToken};
-pub use store::SecretsManagerStore;
+pub use self_driven::{NotHere, SelfDriven};
+pub use store::{SecretsManagerStore, Seen};

@@ -98,9 +98,10 @@ impl SecretsManagerStore {
         if ask.force && reason.is_none() {
             return Err(NotAsked::NoReason);
         }
-        let (secret, description) = self.describe_by_arn(&ask.secret).await?;
-        check(&description, ask.force, clock).map_err(Box::new)?;
-        self.make_way(&secret, &description, ask.force).await?;
+        let seen = self.look(&ask.secret).await?;
+        check(&seen.description, ask.force, clock).map_err(Box::new)?;
+        let secret = seen.arn;
+        self.make_way(&secret, &seen.description, ask.force).await?;
         let token = VersionId::manual(random, ask.force);
         match self.ask(&secret, &token).await? {
             Answer::Begun => Ok(Asked {

@@ -8,9 +8,10 @@ use aws_sdk_secretsmanager::Client;
 use aws_sdk_secretsmanager::config::Builder;
 use aws_sdk_secretsmanager::operation::describe_secret::DescribeSecretOutput;
 use aws_sdk_secretsmanager::operation::get_secret_value::GetSecretValueOutput;
+use chrono::{DateTime, Utc};
 use twinkey_core::{
     Description, SecretAddress, SecretId, SecretValue, Selector, Stage, Store, StoreError, Version,
-    VersionId,
+    VersionId, escape_control,
 };
 
 use crate::date::date;
@@ -25,6 +26,19 @@ use crate::{Patience, RotationToken};
 pub struct SecretsManagerStore {
     pub(crate) client: Client,
     rotation_token: Option<RotationToken>,
+}
+
+/// What one `DescribeSecret` tells of a secret that is ours to rotate.
+#[derive(Clone, Debug)]
+pub struct Seen {
+    /// The secret's ARN.
+    pub arn: SecretId,
+    /// Its tags, labels and dates.
+    pub description: Description,
+    /// The ARN of its rotation function, if one is configured; it may be turned off.
+    pub function: Option<String>,
+    /// When Secrets Manager rotates it at the latest, by its own schedule.
+    pub next_rotation: Option<DateTime<Utc>>,
 }
 
 impl SecretsManagerStore {
@@ -61,13 +75,15 @@ impl SecretsManagerStore {
         named(secret, &output)
     }
 
-    /// The ARN and the description, in one call.
-    pub(crate) async fn describe_by_arn(
-        &self,
-        secret: &SecretId,
-    ) -> Result<(SecretId, Description), StoreError> {
+    /// A secret and what is needed to rotate it, in one call.
+    pub async fn look(&self, secret: &SecretId) -> Result<Seen, StoreError> {
         let output = self.described(secret).await?;
-        Ok((named(secret, &output)?, description(secret, &output)?))
+        Ok(Seen {
+            arn: named(secret, &output)?,
+            description: description(secret, &output)?,
+            function: output.rotation_lambda_arn().map(escape_control),
+            next_rotation: output.next_rotation_date().and_then(date),
+        })
     }
 
     async fn described(&self, secret: &SecretId) -> Result<DescribeSecretOutput, StoreError> {

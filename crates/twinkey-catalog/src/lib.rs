@@ -28,13 +28,12 @@ impl Catalog {
         }
     }
 
-    /// The same with the operator's settings, from the environment.
-    pub fn from_environment(borrow: Arc<dyn Borrow>) -> Result<Self, SettingsError> {
-        // A value that is no text must be refused where it is used, not count as unset.
-        let variable =
-            |name: &str| std::env::var_os(name).map(|value| value.to_string_lossy().into_owned());
-        let settings = Settings::from_env(variable)?;
-        Ok(Self::new(settings, borrow))
+    /// The same with the operator's settings, read through `variable`; an unset one is `None`.
+    pub fn from_variables(
+        variable: impl Fn(&str) -> Option<String>,
+        borrow: Arc<dyn Borrow>,
+    ) -> Result<Self, SettingsError> {
+        Ok(Self::new(Settings::from_env(variable)?, borrow))
     }
 }
 

@@ -1,10 +1,10 @@
 //! The command line: an interface, decided once.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
-
-use crate::problem::Problem;
+use twinkey_core::policy;
 
 /// Rotates credentials and keeps exactly two keys live: the one consumers read now, and the one
 /// they may still hold.
@@ -17,52 +17,23 @@ pub(crate) struct Arguments {
     pub(crate) command: Command,
 }
 
-/// Where the store is.
+/// Where the store is, as far as flags and variables say.
 #[derive(Debug, Args)]
 pub(crate) struct Place {
-    /// The embedded store's file [default: ~/.local/share/twinkey/store.db]
-    #[arg(long, global = true, env = "TWINKEY_STORE", value_name = "FILE")]
-    store: Option<PathBuf>,
-    /// The file with the key that the store is locked with [default: the store's path with .key]
+    /// The embedded store's file, or aws: Secrets Manager, by AWS's own variables and profiles
+    /// [default: ~/.local/share/twinkey/store.db]
+    #[arg(long, global = true, env = "TWINKEY_STORE", value_name = "FILE|aws")]
+    pub(crate) store: Option<PathBuf>,
+    /// The file with the key that an embedded store is locked with [default: the store's path with
+    /// .key]
     #[arg(long, global = true, env = "TWINKEY_KEY_FILE", value_name = "FILE")]
-    key_file: Option<PathBuf>,
-}
-
-impl Place {
-    /// The store's file: named, or this user's.
-    pub(crate) fn store(&self) -> Result<PathBuf, Problem> {
-        let named = self.store.clone();
-        named.or_else(default_store).ok_or_else(|| {
-            Problem::usage("there is no home directory to keep the store in")
-                .with_hint("name its file: --store FILE")
-        })
-    }
-
-    /// The wrapping key's file: named, or beside the store.
-    pub(crate) fn key_file(&self) -> Result<PathBuf, Problem> {
-        match &self.key_file {
-            Some(named) => Ok(named.clone()),
-            None => Ok(self.store()?.with_extension("key")),
-        }
-    }
-}
-
-/// By the XDG base directory specification, version 0.8.
-fn default_store() -> Option<PathBuf> {
-    let absolute = |name: &str| {
-        std::env::var_os(name)
-            .map(PathBuf::from)
-            .filter(|path| path.is_absolute())
-    };
-    let data =
-        absolute("XDG_DATA_HOME").or_else(|| Some(absolute("HOME")?.join(".local/share")))?;
-    Some(data.join("twinkey/store.db"))
+    pub(crate) key_file: Option<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Make a store and the key file that it is locked with
-    Init,
+    /// Make a store, and the key file that it is locked with
+    Init(Init),
     /// Store a secret document; it becomes AWSCURRENT
     Put(Put),
     /// Set policy: twinkey:schedule, twinkey:min-overlap, or tags of your own
@@ -91,6 +62,13 @@ impl Command {
             _ => false,
         }
     }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Init {
+    /// Lock it by a key of AWS KMS (an id, an ARN or alias/…) instead: there is no key file
+    #[arg(long, value_name = "KEY")]
+    pub(crate) kms_key: Option<String>,
 }
 
 #[derive(Debug, Args)]
@@ -160,6 +138,12 @@ pub(crate) struct Rotate {
     /// Waive the minimum overlap: consumers that cache may lose their key
     #[arg(long, requires = "reason")]
     pub(crate) force: bool,
+    /// On AWS, for a secret without a rotation function: run the steps here, by your own rights
+    #[arg(long, conflicts_with = "timeout")]
+    pub(crate) here: bool,
+    /// On AWS: how long to follow the rotation; it goes on without us [default: 15m]
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    pub(crate) timeout: Option<Duration>,
     #[command(flatten)]
     pub(crate) output: Output,
 }
@@ -179,6 +163,11 @@ fn reason(text: &str) -> Result<String, String> {
         return Ok(text.into());
     }
     Err("write one line of at most 1000 bytes".into())
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    let length = policy::duration(text)?;
+    length.to_std().map_err(|_| "it is out of range".into())
 }
 
 fn pair(text: &str) -> Result<(String, String), String> {
@@ -211,11 +200,5 @@ mod tests {
         }
         Arguments::try_parse_from(["twinkey", "rotate", "db", "--force", "--reason", "leaked"])
             .unwrap();
-    }
-
-    #[test]
-    fn the_key_file_is_beside_the_store_unless_named() {
-        let parsed = Arguments::try_parse_from(["twinkey", "--store", "/s/a.db", "init"]).unwrap();
-        assert_eq!(parsed.place.key_file().unwrap(), PathBuf::from("/s/a.key"));
     }
 }

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use twinkey_core::{
-    Failure, KeyId, Kinds, SecretId, SecretValue, Selector, Stage, Store, StoreError, Verdict,
-    Version, VersionId,
+    Failure, KeyId, Kinds, SecretId, SecretValue, Selector, Stage, StoreError, Verdict, Version,
+    VersionId,
 };
 
 use crate::place::Opened;
@@ -73,16 +73,16 @@ pub(crate) fn live(keys: &[KeyView]) -> usize {
 
 /// Looks at every labelled version that has a value, AWSCURRENT first.
 pub(crate) async fn look(opened: &Opened, secret: &SecretId) -> Result<Vec<KeyView>, Problem> {
-    let kinds = opened.kinds()?;
-    let description = opened.store.describe(secret).await?;
-    let current = opened
-        .store
+    let kinds = opened.kinds().await?;
+    let store = opened.store();
+    let description = store.describe(secret).await?;
+    let current = store
         .read(secret, &Selector::Stage(Stage::Current))
         .await?
         .value;
     let mut views = Vec::new();
     for id in description.versions.into_keys() {
-        match opened.store.read(secret, &Selector::Version(id)).await {
+        match store.read(secret, &Selector::Version(id)).await {
             Ok(version) => views.push(view(kinds.as_ref(), version, &current).await),
             Err(StoreError::NoVersion { .. }) => {}
             Err(error) => return Err(error.into()),

@@ -1,12 +1,19 @@
 //! The `twinkey` command: wiring and presentation only.
 
 mod arguments;
+mod configuration;
+mod follow;
+mod here;
+mod init;
 mod keys;
 mod list;
+mod location;
 mod place;
 mod present;
 mod problem;
+mod progress;
 mod rotate;
+mod rotations;
 mod run;
 mod secrets;
 mod status;
@@ -16,13 +23,15 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use crate::arguments::{Arguments, Command};
+use crate::configuration::Configuration;
+use crate::location::Location;
 use crate::place::Opened;
 use crate::problem::Problem;
 
 #[tokio::main]
 async fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    match execute(&arguments).await {
+    match begin(&arguments).await {
         Ok(()) if present::data_lost() => ExitCode::FAILURE,
         Ok(()) => ExitCode::SUCCESS,
         Err(problem) => {
@@ -32,13 +41,22 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn execute(arguments: &Arguments) -> Result<(), Problem> {
-    if let Command::Init = arguments.command {
-        return secrets::init(&arguments.place);
+async fn begin(arguments: &Arguments) -> Result<(), Problem> {
+    let location = Location::find(&arguments.place, Configuration::load()?)?;
+    let result = execute(&arguments.command, &location).await;
+    result.map_err(|problem| match location {
+        Location::Aws => problem.on_aws(),
+        Location::Embedded(_) => problem,
+    })
+}
+
+async fn execute(command: &Command, location: &Location) -> Result<(), Problem> {
+    if let Command::Init(init) = command {
+        return init::init(location, init).await;
     }
-    let opened = Opened::open(&arguments.place)?;
-    match &arguments.command {
-        Command::Init => Ok(()),
+    let opened = Opened::open(location).await?;
+    match command {
+        Command::Init(_) => Ok(()),
         Command::Put(put) => secrets::put(&opened, put).await,
         Command::Tag(tag) => secrets::tag(&opened, tag).await,
         Command::Untag(untag) => secrets::untag(&opened, untag).await,

@@ -1,8 +1,9 @@
 //! What the command shows when it fails: one sentence, and what to do next.
 
+use twinkey_aws::{NotAsked, NotHere};
 use twinkey_core::{
-    DocumentError, Failure, InvalidVersionId, PolicyError, RotationFailure, SecretId, StoreError,
-    escape_control,
+    DocumentError, Failure, InvalidVersionId, PolicyError, RotationError, RotationFailure,
+    SecretId, StoreError, escape_control,
 };
 use twinkey_local::{OpenError, ServiceError};
 
@@ -21,6 +22,38 @@ impl Problem {
 
     pub(crate) fn with_hint(mut self, hint: impl Into<String>) -> Self {
         self.0.hint = Some(hint.into());
+        self
+    }
+
+    /// A store is made on this machine only.
+    pub(crate) fn no_store_to_make() -> Self {
+        Self::usage("init makes an embedded store; Secrets Manager is there already")
+            .with_hint("make a secret: aws secretsmanager create-secret --name NAME")
+    }
+
+    /// The scheduler works on this machine only.
+    pub(crate) fn no_scheduler_here() -> Self {
+        Self::usage(
+            "run rotates what is due in an embedded store; on AWS the rotation function does",
+        )
+        .with_hint(
+            "send the function a tick: aws events put-rule --name twinkey \
+                 --schedule-expression 'rate(1 minute)', and put-targets with its ARN",
+        )
+    }
+
+    /// The same, with the store in the commands of the hint, so that they can be pasted.
+    pub(crate) fn on_aws(mut self) -> Self {
+        let named = |hint: String| {
+            let commands = ["get", "list", "put", "rotate", "status", "tag", "untag"];
+            commands.iter().fold(hint, |hint, command| {
+                hint.replace(
+                    &format!("twinkey {command}"),
+                    &format!("twinkey --store aws {command}"),
+                )
+            })
+        };
+        self.0.hint = self.0.hint.map(named);
         self
     }
 
@@ -53,12 +86,24 @@ impl Problem {
 
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
-        let hint = match &error {
-            StoreError::NoSecret(_) => Some("see which there are with: twinkey list".into()),
-            _ => RotationFailure::from(error.clone()).hint(),
-        };
+        let hint = store_hint(&error);
         Self(Failure::new(error.code(), error.to_string(), hint))
     }
+}
+
+fn store_hint(error: &StoreError) -> Option<String> {
+    match error {
+        StoreError::NoSecret(_) => Some("see which there are with: twinkey list".into()),
+        StoreError::Denied { action, .. } if is_of_aws(action) => Some(format!(
+            "see who is asking: aws sts get-caller-identity; it needs the right {action}"
+        )),
+        _ => RotationFailure::from(error.clone()).hint(),
+    }
+}
+
+/// `secretsmanager:GetSecretValue`, unlike what a file's owner forbids.
+fn is_of_aws(action: &str) -> bool {
+    action.contains(':') && !action.contains(' ')
 }
 
 impl From<OpenError> for Problem {
@@ -78,6 +123,51 @@ impl From<ServiceError> for Problem {
             error.to_string(),
             error.hint(),
         ))
+    }
+}
+
+impl From<RotationError> for Problem {
+    fn from(error: RotationError) -> Self {
+        let failure = Failure::from(&error);
+        let message = error.to_string();
+        let hint = match &error.cause {
+            RotationFailure::Store(error) => store_hint(error),
+            _ => failure.hint,
+        };
+        Self(Failure {
+            message,
+            hint,
+            ..failure
+        })
+    }
+}
+
+impl From<NotHere> for Problem {
+    fn from(error: NotHere) -> Self {
+        if let NotHere::Store(error) = error {
+            return error.into();
+        }
+        let hint = error.hint();
+        Self(Failure::new(error.error_type(), error.to_string(), hint))
+    }
+}
+
+impl From<NotAsked> for Problem {
+    fn from(error: NotAsked) -> Self {
+        let hint = match &error {
+            NotAsked::Refused(failure) => match failure.as_ref() {
+                RotationFailure::Store(error) => return error.clone().into(),
+                RotationFailure::RotationOff => Some(
+                    "turn it on with a function: aws secretsmanager rotate-secret --secret-id NAME \
+                     --rotation-lambda-arn …; without one: twinkey rotate NAME --here"
+                        .into(),
+                ),
+                failure => failure.hint(),
+            },
+            NotAsked::InProgress { .. } => Some("see how far it is: twinkey status NAME".into()),
+            other => other.hint(),
+        };
+        Self(Failure::new(error.error_type(), error.to_string(), hint))
     }
 }
 

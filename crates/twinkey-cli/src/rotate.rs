@@ -1,18 +1,25 @@
 //! rotate: the four steps as they pass, then which keys are live.
 
-use std::time::Duration;
-
-use async_trait::async_trait;
-use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
-use twinkey_core::{Record, SecretId, Step, StepOutcome, StepRecord, StepResult, VersionId};
-use twinkey_local::{Ask, Service, Watch};
+use twinkey_core::{Record, SecretId, VersionId};
+use twinkey_local::{Ask, LocalStore, Service};
 
 use crate::arguments::Rotate;
 use crate::keys::{self, KeyView, look};
-use crate::place::Opened;
-use crate::present::{self, line, note};
+use crate::place::{At, Opened};
+use crate::present::{self, line};
 use crate::problem::Problem;
+use crate::progress::Progress;
+use crate::{follow, here};
+
+/// A rotation that came about.
+pub(crate) struct Done {
+    pub(crate) record: Record,
+    /// It was in flight before it was asked for.
+    pub(crate) joined: bool,
+    /// It had been interrupted.
+    pub(crate) resumed: bool,
+}
 
 #[derive(Serialize)]
 struct View {
@@ -25,16 +32,14 @@ struct View {
 
 pub(crate) async fn rotate(opened: &Opened, rotate: &Rotate) -> Result<(), Problem> {
     let secret = SecretId::new(&rotate.name);
-    let service = Service::new(opened.store.clone(), opened.kinds()?);
-    let token = VersionId::manual(&mut rand::rng(), rotate.force);
-    let ask = Ask {
-        token,
-        reason: rotate.reason.clone(),
-    };
     let progress = Progress::new();
-    let result = service.rotate(&secret, ask, &progress).await;
-    progress.bar.finish_and_clear();
-    let rotation = result.map_err(|error| Problem::from(error).about(&secret))?;
+    let result = match &opened.at {
+        At::Embedded(store) => embedded(opened, store, rotate, &progress).await,
+        At::Aws(aws) if rotate.here => here::rotate(opened, aws, rotate, &progress).await,
+        At::Aws(aws) => follow::rotate(aws, rotate, &progress).await,
+    };
+    progress.end();
+    let done = result.map_err(|problem| problem.about(&secret))?;
     // The rotation has come about, whatever can be said of the keys now.
     let keys = look(opened, &secret).await.unwrap_or_else(|problem| {
         problem.show(false);
@@ -42,9 +47,9 @@ pub(crate) async fn rotate(opened: &Opened, rotate: &Rotate) -> Result<(), Probl
     });
     let live = keys::live(&keys);
     let view = View {
-        record: rotation.record,
-        joined: rotation.joined,
-        resumed: rotation.resumed,
+        record: done.record,
+        joined: done.joined,
+        resumed: done.resumed,
         keys,
         live,
     };
@@ -54,6 +59,32 @@ pub(crate) async fn rotate(opened: &Opened, rotate: &Rotate) -> Result<(), Probl
         show(&secret, &view);
     }
     Ok(())
+}
+
+/// On the embedded store every rotation runs here, to its end.
+async fn embedded(
+    opened: &Opened,
+    store: &LocalStore,
+    rotate: &Rotate,
+    progress: &Progress,
+) -> Result<Done, Problem> {
+    if rotate.timeout.is_some() {
+        return Err(Problem::usage(
+            "--timeout is for Secrets Manager; here each step ends by itself",
+        ));
+    }
+    let service = Service::new(store.clone(), opened.kinds().await?);
+    let ask = Ask {
+        token: VersionId::manual(&mut rand::rng(), rotate.force),
+        reason: rotate.reason.clone(),
+    };
+    let secret = SecretId::new(&rotate.name);
+    let rotation = service.rotate(&secret, ask, progress).await?;
+    Ok(Done {
+        record: rotation.record,
+        joined: rotation.joined,
+        resumed: rotation.resumed,
+    })
 }
 
 fn show(secret: &SecretId, view: &View) {
@@ -80,57 +111,4 @@ fn show(secret: &SecretId, view: &View) {
         })
         .collect();
     present::table(&rows);
-}
-
-/// Shows each step on stderr as it passes.
-struct Progress {
-    bar: ProgressBar,
-}
-
-impl Progress {
-    fn new() -> Self {
-        let bar = ProgressBar::new_spinner();
-        if let Ok(style) = ProgressStyle::with_template("{spinner} {msg}") {
-            bar.set_style(style);
-        }
-        bar.enable_steady_tick(Duration::from_millis(100));
-        Self { bar }
-    }
-
-    fn say(&self, text: &str) {
-        self.bar.suspend(|| note(text));
-    }
-}
-
-#[async_trait]
-impl Watch for Progress {
-    async fn waiting(&self, _: &SecretId, token: &VersionId) {
-        self.say(&format!(
-            "{token} is in flight: waiting for it, or for its lease to lapse"
-        ));
-    }
-
-    async fn resuming(&self, _: &SecretId, token: &VersionId) {
-        self.say(&format!("{token} was interrupted: finishing it first"));
-    }
-
-    async fn before(&self, _: &SecretId, step: Step) {
-        self.bar.set_message(step.to_string());
-    }
-
-    async fn after(&self, _: &SecretId, step: &StepRecord) {
-        let outcome = match &step.outcome {
-            StepOutcome::Passed(report) => match report.result {
-                StepResult::Done => "done".into(),
-                StepResult::AlreadyDone => "already done".into(),
-                StepResult::OnlyChecked => "only checked".into(),
-            },
-            StepOutcome::Failed(failure) => format!("failed [{}]", failure.error_type),
-        };
-        self.say(&format!(
-            "{:<13}{:>6} ms  {outcome}",
-            step.step.to_string(),
-            step.milliseconds
-        ));
-    }
 }

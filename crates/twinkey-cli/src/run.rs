@@ -7,7 +7,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use twinkey_core::{Record, escape_control};
 use twinkey_local::{Event, Scheduler, Service};
 
-use crate::place::Opened;
+use crate::place::{At, Opened};
 use crate::present::{line, note};
 use crate::problem::Problem;
 
@@ -15,6 +15,9 @@ use crate::problem::Problem;
 const TICK: Duration = Duration::from_secs(1);
 
 pub(crate) async fn run(opened: &Opened) -> Result<(), Problem> {
+    let At::Embedded(store) = &opened.at else {
+        return Err(Problem::no_scheduler_here());
+    };
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let shutdown = async move {
@@ -24,7 +27,7 @@ pub(crate) async fn run(opened: &Opened) -> Result<(), Problem> {
         }
     };
     note("rotating what is due in this store; stop with Ctrl-C or SIGTERM");
-    let service = Service::new(opened.store.clone(), opened.kinds()?);
+    let service = Service::new(store.clone(), opened.kinds().await?);
     Scheduler::new(service, TICK, show).run(shutdown).await;
     note("stopped");
     Ok(())

@@ -1,39 +1,22 @@
-//! init, put, tag, untag, get: what a person does with secrets.
+//! put, tag, untag, get: what a person does with secrets.
 
 use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::Path;
-use std::sync::Arc;
 
 use serde_json::Value;
+use twinkey_aws::SecretsManagerStore;
 use twinkey_core::{
-    SCHEDULE_TAG, SecretId, SecretValue, Selector, Stage, Store, StoreError, SystemClock, VersionId,
+    SCHEDULE_TAG, SecretId, SecretValue, Selector, Stage, Store, StoreError, VersionId,
 };
-use twinkey_local::LocalStore;
 
-use crate::arguments::{Get, Place, Put, Tag, Untag};
-use crate::place::Opened;
+use crate::arguments::{Get, Put, Tag, Untag};
+use crate::place::{At, Opened};
 use crate::present::{self, note};
 use crate::problem::Problem;
 
 /// The longest document that is read: a little more than a store takes, so that the store says why.
 const LONGEST_DOCUMENT: u64 = 70_000;
-
-pub(crate) fn init(place: &Place) -> Result<(), Problem> {
-    let (store, key_file) = (place.store()?, place.key_file()?);
-    for file in [&store, &key_file] {
-        if let Some(directory) = file.parent() {
-            std::fs::create_dir_all(directory)?;
-        }
-    }
-    LocalStore::init(&store, &key_file, Arc::new(SystemClock))?;
-    note(&format!("made the store {}", store.display()));
-    note(&format!(
-        "locked with the key in {}: back it up apart from the store; without it nothing can be read",
-        key_file.display()
-    ));
-    Ok(())
-}
 
 pub(crate) async fn put(opened: &Opened, put: &Put) -> Result<(), Problem> {
     let value = read_document(&put.from_file)?;
@@ -41,9 +24,34 @@ pub(crate) async fn put(opened: &Opened, put: &Put) -> Result<(), Problem> {
     let tags: BTreeMap<String, String> = put.tags.iter().cloned().collect();
     check_document(opened, &secret, &value, &tags).await?;
     let id = VersionId::random(&mut rand::rng());
-    opened.store.put_value(&secret, &id, &value, &tags).await?;
+    match &opened.at {
+        At::Embedded(store) => store.put_value(&secret, &id, &value, &tags).await?,
+        At::Aws(aws) => put_on_aws(&aws.store, &secret, (&id, &value), &tags).await?,
+    }
     note(&format!("{secret}: version {id} is AWSCURRENT"));
     Ok(())
+}
+
+/// Into a secret that is there, and is ours: who may read a new one, and by which KMS key, is for a person to
+/// decide. The tags come first, so that one that is wrong leaves no value behind.
+async fn put_on_aws(
+    store: &SecretsManagerStore,
+    secret: &SecretId,
+    (id, value): (&VersionId, &SecretValue),
+    tags: &BTreeMap<String, String>,
+) -> Result<(), Problem> {
+    match store.describe(secret).await {
+        Err(error @ StoreError::NoSecret(_)) => {
+            return Err(Problem::from(error).with_hint(format!(
+                "make it, then put the document again: aws secretsmanager create-secret --name {secret}"
+            )));
+        }
+        other => other?,
+    };
+    if !tags.is_empty() {
+        store.tag(secret, tags).await?;
+    }
+    Ok(store.put(secret, id, value, &[Stage::Current]).await?)
 }
 
 fn read_document(path: &Path) -> Result<SecretValue, Problem> {
@@ -72,7 +80,7 @@ async fn check_document(
     value: &SecretValue,
     tags: &BTreeMap<String, String>,
 ) -> Result<(), Problem> {
-    let unknown = match opened.kinds()?.open(value) {
+    let unknown = match opened.kinds().await?.open(value) {
         Ok(rotator) => return rotator.parse(value).map(drop).map_err(Problem::from),
         Err(unknown) => unknown,
     };
@@ -89,8 +97,8 @@ async fn check_document(
 
 async fn rotates(opened: &Opened, secret: &SecretId) -> Result<bool, Problem> {
     let current = Selector::Stage(Stage::Current);
-    match opened.store.read(secret, &current).await {
-        Ok(version) => Ok(opened.kinds()?.open(&version.value).is_ok()),
+    match opened.store().read(secret, &current).await {
+        Ok(version) => Ok(opened.kinds().await?.open(&version.value).is_ok()),
         Err(StoreError::NoSecret(_) | StoreError::NoVersion { .. }) => Ok(false),
         Err(error) => Err(error.into()),
     }
@@ -99,14 +107,18 @@ async fn rotates(opened: &Opened, secret: &SecretId) -> Result<bool, Problem> {
 pub(crate) async fn tag(opened: &Opened, tag: &Tag) -> Result<(), Problem> {
     let secret = SecretId::new(&tag.name);
     let tags: BTreeMap<String, String> = tag.tags.iter().cloned().collect();
-    Ok(opened.store.tag(&secret, &tags).await?)
+    match &opened.at {
+        At::Embedded(store) => Ok(store.tag(&secret, &tags).await?),
+        At::Aws(aws) => Ok(aws.store.tag(&secret, &tags).await?),
+    }
 }
 
 pub(crate) async fn untag(opened: &Opened, untag: &Untag) -> Result<(), Problem> {
-    Ok(opened
-        .store
-        .untag(&SecretId::new(&untag.name), &untag.keys)
-        .await?)
+    let secret = SecretId::new(&untag.name);
+    match &opened.at {
+        At::Embedded(store) => Ok(store.untag(&secret, &untag.keys).await?),
+        At::Aws(aws) => Ok(aws.store.untag(&secret, &untag.keys).await?),
+    }
 }
 
 pub(crate) async fn get(opened: &Opened, get: &Get) -> Result<(), Problem> {
@@ -114,7 +126,7 @@ pub(crate) async fn get(opened: &Opened, get: &Get) -> Result<(), Problem> {
         Some(id) => Selector::Version(VersionId::parse(id)?),
         None => Selector::Stage(Stage::from(get.stage.clone())),
     };
-    let version = opened.store.read(&SecretId::new(&get.name), &at).await?;
+    let version = opened.store().read(&SecretId::new(&get.name), &at).await?;
     let text = match &get.field {
         Some(name) => field(&version.value, name)?,
         None => version.value.expose().to_owned(),

@@ -4,14 +4,15 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::Serialize;
-use twinkey_core::{Description, Failure, Outcome, Record, SecretId, Stage, Store};
-use twinkey_local::{Due, Service, Standing};
+use twinkey_aws::Which;
+use twinkey_core::{Description, Failure, Outcome, Record, SecretId, Stage};
 
 use crate::arguments::Status;
 use crate::keys::{self, KeyView, Life, look};
-use crate::place::Opened;
+use crate::place::{At, Opened};
 use crate::present::{self, ago, line, note, when};
 use crate::problem::Problem;
+use crate::rotations::Rotations;
 
 #[derive(Serialize)]
 struct View {
@@ -25,6 +26,9 @@ struct View {
     in_flight: Option<String>,
     notes: Vec<String>,
     last_rotation: Option<Record>,
+    /// Where the store keeps no record.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rotated_at: Option<DateTime<Utc>>,
 }
 
 /// A damaged secret does not hide the others.
@@ -38,7 +42,7 @@ enum Entry {
 pub(crate) async fn status(opened: &Opened, status: &Status) -> Result<(), Problem> {
     let names = match &status.name {
         Some(name) => vec![SecretId::new(name)],
-        None => opened.store.names().await?,
+        None => names(opened).await?,
     };
     let mut entries = Vec::new();
     for secret in names {
@@ -61,6 +65,17 @@ pub(crate) async fn status(opened: &Opened, status: &Status) -> Result<(), Probl
     Ok(())
 }
 
+/// On AWS, those with a tag of ours: a look at the keys reads values, and others' are none of our business.
+async fn names(opened: &Opened) -> Result<Vec<SecretId>, Problem> {
+    match &opened.at {
+        At::Embedded(store) => Ok(store.names().await?),
+        At::Aws(aws) => {
+            let listed = aws.store.list(Which::Tagged).await?;
+            Ok(listed.into_iter().map(|listed| listed.name).collect())
+        }
+    }
+}
+
 fn show_entry(entry: &Entry, now: DateTime<Utc>) {
     match entry {
         Entry::Seen(view) => show(view, now),
@@ -75,39 +90,24 @@ fn show_entry(entry: &Entry, now: DateTime<Utc>) {
 }
 
 async fn view(opened: &Opened, secret: SecretId) -> Result<View, Problem> {
-    let description = opened.store.describe(&secret).await?;
+    let description = opened.store().describe(&secret).await?;
     let keys = look(opened, &secret).await?;
-    let mut notes = notes(&description, &keys);
-    let service = Service::new(opened.store.clone(), opened.kinds()?);
     let foreign = keys.iter().any(KeyView::is_foreign);
-    let due = service.due(&secret).await.unwrap_or_else(|error| {
-        if foreign {
-            return Due::default();
-        }
-        notes.push(format!("it cannot be scheduled: {error}"));
-        Due::default()
-    });
+    let rotations = Rotations::of(opened, &secret, foreign).await?;
+    let mut notes = notes(&description, &keys);
+    notes.extend(rotations.notes);
     Ok(View {
         live: keys::live(&keys),
-        overlap_ends: due.overlap_ends,
-        due_at: due.at,
-        in_flight: in_flight(&service, &secret).await?,
+        overlap_ends: rotations.overlap_ends,
+        due_at: rotations.due_at,
+        in_flight: rotations.in_flight,
         notes,
-        last_rotation: opened.store.records(&secret).await?.pop(),
+        last_rotation: rotations.last,
+        rotated_at: rotations.rotated_at,
         current_since: description.current_since,
         tags: description.tags,
         keys,
         secret,
-    })
-}
-
-async fn in_flight(service: &Service, secret: &SecretId) -> Result<Option<String>, Problem> {
-    Ok(match service.standing(secret).await? {
-        Standing::Idle => None,
-        Standing::Running(token) => Some(format!("{token} is running")),
-        Standing::Interrupted { token, .. } => Some(format!(
-            "{token} was interrupted; the next rotation finishes it first"
-        )),
     })
 }
 
@@ -160,6 +160,8 @@ fn show(view: &View, now: DateTime<Utc>) {
     line(&format!("  keys live: {}{all}", view.live));
     if let Some(record) = &view.last_rotation {
         line(&format!("  last rotation: {}", summary(record, now)));
+    } else if let Some(rotated) = view.rotated_at {
+        line(&format!("  last rotation: finished {}", ago(rotated, now)));
     }
     if let Some(flight) = &view.in_flight {
         line(&format!("  in flight: {flight}"));

@@ -13,8 +13,9 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use lambda_runtime::{Runtime, service_fn};
-use twinkey_aws::{Patience, SecretsManagerStore, connect};
+use twinkey_aws::{Environment, Patience, SecretsManagerStore, connect};
 use twinkey_catalog::Catalog;
+use twinkey_core::StoreError;
 
 use crate::deadline::Began;
 use crate::function::Function;
@@ -46,7 +47,7 @@ async fn main() -> ExitCode {
     match serve().await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: the Runtime API of Lambda: {error}");
+            eprintln!("error: {error}");
             ExitCode::FAILURE
         }
     }
@@ -54,14 +55,25 @@ async fn main() -> ExitCode {
 
 /// Answers events until Lambda ends the process.
 async fn serve() -> Result<(), lambda_runtime::Error> {
-    let store = SecretsManagerStore::new(&connect().await, Patience::default());
-    let catalog = Catalog::from_environment(Arc::new(store.clone()));
+    let config = connect().await;
+    let store = SecretsManagerStore::new(&config, Patience::default());
+    let environment = Environment::of_process().decrypted(&config, Patience::default());
+    let catalog = match environment.await {
+        Ok(environment) => {
+            let borrow = Arc::new(store.clone());
+            let catalog = Catalog::from_variables(|name| environment.get(name), borrow);
+            catalog.map_err(|error| misconfigured(&environment.told(&error)))
+        }
+        // The next start may be luckier; a function that kept this would refuse for good.
+        Err(error @ StoreError::Transient { .. }) => return Err(error.into()),
+        Err(error) => Err(misconfigured(&error)),
+    };
     let function = Function {
         store,
         began: Began(SystemTime::now()),
-        catalog: catalog.map_err(|error| misconfigured(&error)),
+        catalog,
     };
-    Runtime::new(service_fn(|event| function.answer(event)))
-        .run()
-        .await
+    let runtime = Runtime::new(service_fn(|event| function.answer(event)));
+    let end = runtime.run().await;
+    end.map_err(|error| format!("the Runtime API of Lambda: {error}").into())
 }

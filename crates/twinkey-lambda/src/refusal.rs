@@ -3,7 +3,6 @@
 use std::fmt::Display;
 
 use lambda_runtime::Diagnostic;
-use twinkey_catalog::SettingsError;
 use twinkey_core::{Failure, RotationError};
 
 use crate::event::EventError;
@@ -65,7 +64,7 @@ pub(crate) fn failed(error: &RotationError) -> Failure {
 }
 
 /// A variable of the function's environment that cannot be used.
-pub(crate) fn misconfigured(error: &SettingsError) -> Failure {
+pub(crate) fn misconfigured(error: &dyn Display) -> Failure {
     let hint = "correct the variable in the function's environment";
     Failure::new("InvalidEnvironment", error.to_string(), Some(hint.into()))
 }

@@ -58,7 +58,7 @@ impl LocalStore {
     ) -> Result<Self, OpenError> {
         let connection = database::open(path)?;
         let key = keyfile::load(wrapping_key)?;
-        let vault = Vault::unwrap(database::wrapped_key(&connection)?, &key)?;
+        let vault = Vault::unwrap(&database::wrapped_key(&connection)?, &key)?;
         Ok(Self::new(connection, vault, clock))
     }
 
@@ -74,7 +74,7 @@ impl LocalStore {
         &self.shared.vault.store
     }
 
-    fn new(connection: Connection, vault: Vault, clock: Arc<dyn Clock>) -> Self {
+    pub(crate) fn new(connection: Connection, vault: Vault, clock: Arc<dyn Clock>) -> Self {
         let connection = Mutex::new(connection);
         Self {
             shared: Arc::new(Shared {

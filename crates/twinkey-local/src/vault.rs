@@ -5,13 +5,15 @@ use std::collections::BTreeMap;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use twinkey_core::{SecretId, StoreError, VersionId};
-use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use crate::sealed::{Key, Place, SealError, Sealer, random_key};
+use crate::{LocalStore, ServiceKey, Wrapping};
 
 /// How the data key is wrapped: by a key in a file. Other ways can follow under other names.
 const BY_KEY_FILE: &str = "file";
+/// By AWS KMS; the ARN of its key follows.
+const BY_KMS: &str = "kms:";
 
 /// What opens the rows of one store.
 pub(crate) struct Vault {
@@ -26,6 +28,29 @@ pub(crate) struct WrappedKey {
     pub(crate) data_key: Vec<u8>,
 }
 
+impl WrappedKey {
+    pub(crate) fn by_service(store: &str, key: &ServiceKey) -> Self {
+        Self {
+            store: store.into(),
+            wrapping: format!("{BY_KMS}{}", key.key),
+            data_key: key.ciphertext.clone(),
+        }
+    }
+}
+
+impl From<WrappedKey> for Wrapping {
+    fn from(wrapped: WrappedKey) -> Self {
+        match wrapped.wrapping.strip_prefix(BY_KMS) {
+            Some(key) => Self::Service {
+                key: key.into(),
+                store: wrapped.store,
+                ciphertext: wrapped.data_key,
+            },
+            None => Self::KeyFile,
+        }
+    }
+}
+
 /// Which state of which secret is the latest. It makes an older state, put back, a stranger.
 #[derive(Default, Serialize, Deserialize)]
 pub(crate) struct Root {
@@ -35,22 +60,29 @@ pub(crate) struct Root {
 impl Vault {
     /// A new identity and a new data key, and how both go into the file.
     pub(crate) fn create(wrapping: &Key) -> Result<(Self, WrappedKey), StoreError> {
-        let store = Uuid::new_v4().to_string();
+        let store = LocalStore::new_id();
         let data_key = random_key().map_err(no_randomness)?;
         let wrapped = Sealer::new(wrapping)
             .and_then(|sealer| sealer.seal(&data_key_place(&store), data_key.as_slice()))
             .map_err(no_randomness)?;
-        let sealer = Sealer::new(&data_key).map_err(no_randomness)?;
+        let vault = Self::new(&store, &data_key)?;
         let wrapped = WrappedKey {
-            store: store.clone(),
+            store,
             wrapping: BY_KEY_FILE.into(),
             data_key: wrapped,
         };
-        Ok((Self { store, sealer }, wrapped))
+        Ok((vault, wrapped))
+    }
+
+    /// A store's identity, and its data key as it is.
+    pub(crate) fn new(store: &str, data_key: &Key) -> Result<Self, StoreError> {
+        let sealer = Sealer::new(data_key).map_err(no_randomness)?;
+        let store = store.into();
+        Ok(Self { store, sealer })
     }
 
     /// Unwraps the data key of an existing store.
-    pub(crate) fn unwrap(wrapped: WrappedKey, wrapping: &Key) -> Result<Self, StoreError> {
+    pub(crate) fn unwrap(wrapped: &WrappedKey, wrapping: &Key) -> Result<Self, StoreError> {
         let wrong = |reason: &str| corrupt("the store's data key".into(), reason);
         if wrapped.wrapping != BY_KEY_FILE {
             return Err(wrong(
@@ -65,9 +97,7 @@ impl Vault {
             return Err(wrong("it has the wrong length"));
         }
         data_key.copy_from_slice(&plain);
-        let sealer = Sealer::new(&data_key).map_err(no_randomness)?;
-        let store = wrapped.store;
-        Ok(Self { store, sealer })
+        Self::new(&wrapped.store, &data_key)
     }
 
     /// The root of a store without secrets.

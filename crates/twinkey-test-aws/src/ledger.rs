@@ -4,13 +4,18 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde_json::{Map, Value};
+use tokio::sync::Notify;
 use twinkey_core::SecretId;
 
 use crate::Trouble;
+use crate::log_groups::LogGroups;
 
 /// What a server and the test that uses it share.
 #[derive(Clone, Default)]
-pub(crate) struct Ledger(Arc<Mutex<Entries>>);
+pub(crate) struct Ledger {
+    entries: Arc<Mutex<Entries>>,
+    called: Arc<Notify>,
+}
 
 #[derive(Default)]
 pub(crate) struct Entries {
@@ -24,15 +29,36 @@ pub(crate) struct Entries {
     pub(crate) count: usize,
     /// Fields of `DescribeSecret` that the fake does not know.
     pub(crate) described: BTreeMap<SecretId, Map<String, Value>>,
+    /// What functions have written.
+    pub(crate) logs: LogGroups,
 }
 
 impl Ledger {
     pub(crate) fn entries(&self) -> MutexGuard<'_, Entries> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits until this holds of what was asked.
+    pub(crate) async fn until(&self, holds: impl Fn(&Entries) -> bool) {
+        loop {
+            let called = self.called.notified();
+            tokio::pin!(called);
+            called.as_mut().enable();
+            if holds(&self.entries()) {
+                return;
+            }
+            called.await;
+        }
     }
 
     /// Writes a call down and tells what is to be wrong with it.
     pub(crate) fn note(&self, operation: &str, parameters: &Value) -> Option<Trouble> {
+        let trouble = self.write(operation, parameters);
+        self.called.notify_waiters();
+        trouble
+    }
+
+    fn write(&self, operation: &str, parameters: &Value) -> Option<Trouble> {
         let mut entries = self.entries();
         let call = (operation.to_owned(), parameters.clone());
         entries.calls.push(call);

@@ -6,6 +6,7 @@
 
 mod boto3;
 mod ledger;
+mod log_groups;
 mod moto;
 mod operations;
 mod refusal;

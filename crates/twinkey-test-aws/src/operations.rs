@@ -34,7 +34,9 @@ impl Service {
             "RotateSecret" => self.rotate(&request),
             "CancelRotateSecret" => self.cancel(&request),
             "TagResource" => self.tag(&request),
+            "UntagResource" => self.untag(&request),
             "ListSecrets" => self.list(&request).await,
+            "FilterLogEvents" => self.ledger.entries().logs.filter(&request),
             _ => Err(Refusal::new("UnknownOperationException", operation)),
         }
     }
@@ -198,6 +200,17 @@ impl Service {
             return Err(Refusal::no_secret());
         }
         self.add_tags(&secret, request);
+        Ok(json!({}))
+    }
+
+    fn untag(&self, request: &Request<'_>) -> Answer {
+        let secret = request.secret()?;
+        if !self.knows(&secret) {
+            return Err(Refusal::no_secret());
+        }
+        for key in request.field("TagKeys").as_array().into_iter().flatten() {
+            self.fake.untag(&secret, key.as_str().unwrap_or_default());
+        }
         Ok(json!({}))
     }
 

@@ -39,6 +39,17 @@ impl Refusal {
         Self::new("AccessDeniedException", message)
     }
 
+    pub(crate) fn denied_logs(parameters: &Value) -> Self {
+        let action = "logs:FilterLogEvents";
+        let group = parameters["logGroupName"].as_str().unwrap_or("*");
+        let message = format!(
+            "User: {CALLER} is not authorized to perform: {action} on resource: \
+             arn:aws:logs:eu-central-1:123456789012:log-group:{group}:log-stream: because no \
+             identity-based policy allows the {action} action"
+        );
+        Self::new("AccessDeniedException", message)
+    }
+
     pub(crate) fn denied_by_kms() -> Self {
         Self::new("AccessDeniedException", "Access to KMS is not allowed")
     }

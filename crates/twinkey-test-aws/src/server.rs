@@ -17,10 +17,13 @@ use twinkey_core::SecretId;
 use twinkey_testkit::{FakeClock, FakeSecretsManager};
 
 use crate::Trouble;
-use crate::ledger::Ledger;
+use crate::ledger::{Entries, Ledger};
 use crate::operations::Service;
 use crate::refusal::Refusal;
 use crate::request::{Request, arn};
+
+/// What is served of CloudWatch Logs.
+const LOGS: &str = "FilterLogEvents";
 
 type Answer = hyper::Response<Full<Bytes>>;
 
@@ -74,6 +77,17 @@ impl SecretsManagerServer {
         self.requests(operation).len()
     }
 
+    /// Waits until this holds of the operations that were called since the last look, in order.
+    pub async fn until(&self, holds: impl Fn(&[&str]) -> bool) {
+        let ledger = &self.service.ledger;
+        let on = |entries: &Entries| {
+            let calls = entries.calls.iter();
+            let operations: Vec<&str> = calls.map(|(operation, _)| operation.as_str()).collect();
+            holds(&operations)
+        };
+        ledger.until(on).await;
+    }
+
     /// Every call since the last look, in order.
     #[must_use]
     pub fn take_calls(&self) -> Vec<String> {
@@ -104,6 +118,15 @@ impl SecretsManagerServer {
         let mut entries = self.service.ledger.entries();
         let number = entries.count + others;
         entries.planned.insert(number, trouble);
+    }
+
+    /// A function writes lines to its log group, which CloudWatch Logs serves at the same endpoint.
+    pub fn log(&self, group: &str, lines: &[&str]) {
+        let mut entries = self.service.ledger.entries();
+        entries.logs.make(group);
+        for line in lines {
+            entries.logs.add(group, line);
+        }
     }
 
     /// Fields that `DescribeSecret` and `ListSecrets` tell of a secret from now on: `OwningService`, say.
@@ -167,6 +190,7 @@ async fn troubled(
 ) -> io::Result<Answer> {
     let refusal = match trouble {
         Trouble::Throttle => Refusal::throttled(),
+        Trouble::Deny if operation == LOGS => Refusal::denied_logs(parameters),
         Trouble::Deny => {
             let secret = Request::new(operation, parameters).secret();
             Refusal::denied(operation, &secret.map_or("*".into(), |it| arn(&it)))
@@ -191,10 +215,16 @@ async fn troubled(
     Ok(refused(&refusal))
 }
 
-/// `X-Amz-Target: secretsmanager.GetSecretValue`
+/// `X-Amz-Target: secretsmanager.GetSecretValue`, or `Logs_20140328.FilterLogEvents`
 fn operation(request: &hyper::Request<Incoming>) -> Option<String> {
     let target = request.headers().get("x-amz-target")?.to_str().ok()?;
-    target.strip_prefix("secretsmanager.").map(str::to_owned)
+    let (service, operation) = target.split_once('.')?;
+    let served = match service {
+        "secretsmanager" => operation != LOGS,
+        "Logs_20140328" => operation == LOGS,
+        _ => false,
+    };
+    served.then(|| operation.to_owned())
 }
 
 fn refused(refusal: &Refusal) -> Answer {

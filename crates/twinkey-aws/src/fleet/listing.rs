@@ -1,18 +1,11 @@
 //! `ListSecrets`: every secret with a tag of ours, a hundred to a call.
 
-use aws_sdk_secretsmanager::types::{Filter, FilterNameStringType};
 use chrono::{DateTime, Utc};
-use twinkey_core::{Clock, SecretId, StoreError};
+use twinkey_core::{Clock, StoreError};
 
 use super::managed::Managed;
 use super::report::Reason;
-use crate::SecretsManagerStore;
-use crate::refusal::{Asked, Call};
-
-/// Not only the schedule's own tag: a misspelt one would otherwise be a silent default. Secrets Manager
-/// matches by prefix.
-const OUR_TAGS: &str = "twinkey:";
-const PAGE: i32 = 100;
+use crate::{SecretsManagerStore, Which};
 
 /// What was found, and why it is not everything.
 #[derive(Default)]
@@ -57,24 +50,7 @@ impl SecretsManagerStore {
         listing: &mut Listing,
         token: Option<String>,
     ) -> Result<Option<String>, StoreError> {
-        let everything = SecretId::new("the region's secrets");
-        let call = Call {
-            operation: "ListSecrets",
-            secret: &everything,
-            asked: Asked::Secret,
-        };
-        let by_tag = Filter::builder()
-            .key(FilterNameStringType::TagKey)
-            .values(OUR_TAGS)
-            .build();
-        let request = self
-            .client
-            .list_secrets()
-            .filters(by_tag)
-            .include_planned_deletion(false)
-            .max_results(PAGE)
-            .set_next_token(token);
-        let page = request.send().await.map_err(|error| call.refused(&error))?;
+        let page = self.list_page(Which::Tagged, token).await?;
         let found = page.secret_list().iter().filter_map(Managed::parse);
         listing.managed.extend(found);
         Ok(page.next_token)

@@ -2,6 +2,7 @@
 
 mod contract;
 mod fleet;
+mod function_log;
 mod kms;
 mod logs;
 mod manual;

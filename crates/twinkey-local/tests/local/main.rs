@@ -6,6 +6,7 @@ mod races;
 mod scheduler;
 mod semantics;
 mod service;
+mod service_key;
 mod tampering;
 mod watching;
 mod world;
