@@ -132,3 +132,21 @@ fn p10_a_document_of_another_server_is_sent_nowhere_and_stays_for_a_person() {
         assert_eq!(before, scene.picture());
     }
 }
+
+#[test]
+fn p1_p3_a_key_that_a_person_has_put_again_is_not_ended() {
+    let cases = Case::all().into_iter();
+    for case in cases.filter(|case| case.can_rotate() && case.rotations == 2) {
+        let (scene, token) = half_done(case, &Step::ALL[..3]);
+        let pending = scene.document(&Stage::Pending).expect("a document");
+        let former = scene.document(&Stage::Current).expect("a document");
+        let key = pending.value.clone().expect("a key");
+        // First AWSCURRENT holds it by another version, then AWSPREVIOUS does.
+        for put in [&pending, &former] {
+            scene.put_by_hand(put);
+            let _ = now(scene.abandon(&token));
+            assert!(scene.server.accepts(&key), "{case}");
+        }
+        assert_eq!(scene.key(&Stage::Previous), Some(key), "{case}");
+    }
+}
