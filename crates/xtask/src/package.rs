@@ -21,24 +21,27 @@ const PROCESSORS: [(&str, &str); 2] = [
 /// What `provided.al2023` has: <https://docs.aws.amazon.com/linux/al2023/ug/compare-with-al2.html>.
 const GLIBC: &str = "2.34";
 
-/// Builds the zips. To check them, starts what is in them, and builds them again from a copy elsewhere.
-pub(crate) fn package(check: bool) -> Result<(), String> {
+/// Builds the zips, starts what is in them, and builds them again from a copy elsewhere.
+pub(crate) fn check() -> Result<(), String> {
+    package()?;
+    start()?;
+    let here = std::env::current_dir().map_err(|error| format!("the working folder: {error}"))?;
+    build_elsewhere(&here.join(ELSEWHERE))
+}
+
+/// Builds the zips.
+pub(crate) fn package() -> Result<(), String> {
     find_or_install(&CARGO_LAMBDA)?;
     find_or_install(&ZIG)?;
     for (_, target) in PROCESSORS {
         run(Command::new("rustup").args(["--quiet", "target", "add", target]))?;
     }
     let here = std::env::current_dir().map_err(|error| format!("the working folder: {error}"))?;
-    zip(&here, Path::new(FOLDER))?;
-    if check {
-        start()?;
-        build_elsewhere(&here.join(ELSEWHERE))?;
-    }
-    Ok(())
+    zip(&here, Path::new(FOLDER))
 }
 
-/// Each for this processor as it is, the other one in an emulator.
-fn start() -> Result<(), String> {
+/// Starts what is in them: for this processor as it is, the other one in an emulator.
+pub(crate) fn start() -> Result<(), String> {
     crate::find_or_install_postgres()?;
     find_or_unpack_qemu()?;
     let tests = "test --package twinkey-tests --test package -- --ignored";
