@@ -1,12 +1,17 @@
 #![doc = include_str!("../README.md")]
 
+mod answer;
+mod by_hand;
 mod deadline;
 mod event;
 mod function;
+mod in_time;
 mod lines;
 mod logs;
 mod metrics;
 mod refusal;
+mod stepping;
+mod tick;
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -16,8 +21,9 @@ use lambda_runtime::{Runtime, service_fn};
 use twinkey_aws::{Patience, SecretsManagerStore, connect};
 use twinkey_catalog::Catalog;
 
-use crate::deadline::Began;
+use crate::deadline::{Began, Deadline};
 use crate::function::Function;
+use crate::in_time::{Labelled, StoreInTime};
 use crate::refusal::misconfigured;
 
 /// What Lambda sets and its runtime library insists on.
@@ -54,9 +60,15 @@ async fn main() -> ExitCode {
 
 /// Answers events until Lambda ends the process.
 async fn serve() -> Result<(), lambda_runtime::Error> {
-    let store = SecretsManagerStore::new(&connect().await, Patience::default());
+    let config = connect().await;
+    let store = StoreInTime {
+        store: SecretsManagerStore::new(&config, Patience::default()),
+        deadline: Deadline::default(),
+        labelled: Labelled::default(),
+    };
     let catalog = Catalog::from_environment(Arc::new(store.clone()));
     let function = Function {
+        config,
         store,
         began: Began(SystemTime::now()),
         catalog: catalog.map_err(|error| misconfigured(&error)),
