@@ -1,12 +1,13 @@
 //! An AWS account on loopback: the strict fake of Secrets Manager, a database server over TLS, and the function.
 
+use chrono::{TimeDelta, Utc};
 use serde_json::Value;
-use twinkey_core::{MIN_OVERLAP_TAG, SecretId, SecretValue, Stage, VersionId};
+use twinkey_core::{Clock, MIN_OVERLAP_TAG, SecretId, SecretValue, Stage, VersionId};
 use twinkey_test_aws::SecretsManagerServer;
 use twinkey_test_postgres::SUPERUSER;
 use twinkey_testkit::{FakeClock, FakeSecretsManager};
 
-use crate::{FIRST_PASSWORD, Function, Site};
+use crate::{ClockAhead, FIRST_PASSWORD, Function, Site};
 
 const ADMIN: &str = "db/admin";
 
@@ -16,15 +17,18 @@ pub struct Account {
     pub site: Site,
     /// Secrets Manager.
     pub aws: SecretsManagerServer,
+    clock: FakeClock,
 }
 
 impl Account {
-    /// Starts both servers.
+    /// Starts both servers. It is the machine's time there, and stays it until it is moved.
     pub async fn open() -> Self {
         let site = Site::default();
         let clock = FakeClock::default();
-        let aws = SecretsManagerServer::start(FakeSecretsManager::new(clock.clone()), clock).await;
-        let account = Self { site, aws };
+        clock.advance(Utc::now() - clock.now());
+        let fake = FakeSecretsManager::new(clock.clone());
+        let aws = SecretsManagerServer::start(fake, clock.clone()).await;
+        let account = Self { site, aws, clock };
         let password = account.site.cluster.password();
         account.put(ADMIN, &account.document(SUPERUSER, password));
         account
@@ -80,6 +84,13 @@ impl Account {
             ("SSL_CERT_FILE", &others.to_string_lossy()),
             ("TWINKEY_CA_BUNDLE", &bundle.to_string_lossy()),
         ])
+    }
+
+    /// Lets time pass, for Secrets Manager and for functions that go by a clock of their own.
+    pub fn pass(&self, minutes: i64, machine: &ClockAhead) {
+        let time = TimeDelta::minutes(minutes);
+        self.clock.advance(time);
+        machine.advance(time.to_std().expect("time goes on"));
     }
 
     /// The document under a label.

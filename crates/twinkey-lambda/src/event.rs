@@ -113,9 +113,10 @@ fn step(text: &str, fields: &Map<String, Value>) -> Result<Event, EventError> {
 
 fn rotate(event: &Map<String, Value>) -> Result<Event, EventError> {
     let asked = Asked::read("rotate", &["secretId", "reason", "force"], event)?;
+    let reason = asked.optional_text("reason")?.map(str::trim);
     Ok(Event::Rotate(ManualAsk {
         secret: asked.secret()?,
-        reason: asked.optional_text("reason")?.map(str::to_owned),
+        reason: reason.filter(|it| !it.is_empty()).map(str::to_owned),
         force: asked.flag("force")?,
     }))
 }
