@@ -133,7 +133,7 @@ impl World {
     /// A secret for this call, rotated once, its function armed.
     async fn armed_for(&mut self, call: usize) -> (String, SecretId) {
         let name = format!("app{}", call / ROTATIONS);
-        if call % ROTATIONS == 0 {
+        if call.is_multiple_of(ROTATIONS) {
             self.hourly(&name).await;
         }
         let arn = self.account.aws.arn(&name);
@@ -196,7 +196,7 @@ async fn p5_kill_nine_at_each_call_of_a_tick_that_abandons_and_asks_is_mended_by
         assert_ne!(asked, half, "call {call}");
         world.assert_mended(&name, &arn, &asked, call).await;
         // So that the next report has one secret again.
-        if (call + 1) % ROTATIONS == 0 {
+        if (call + 1).is_multiple_of(ROTATIONS) {
             let fake = world.account.aws.fake();
             fake.untag(&SecretId::new(&name), SCHEDULE_TAG);
         }
