@@ -2,14 +2,14 @@
 
 use std::path::PathBuf;
 
-use chrono::Utc;
+use chrono::{TimeDelta, Utc};
 use serde_json::Value;
 use twinkey_core::{Clock, MIN_OVERLAP_TAG, SecretId, SecretValue, Stage, VersionId};
 use twinkey_test_aws::SecretsManagerServer;
 use twinkey_test_postgres::SUPERUSER;
 use twinkey_testkit::{FakeClock, FakeSecretsManager};
 
-use crate::{FIRST_PASSWORD, Function, Site};
+use crate::{ClockAhead, FIRST_PASSWORD, Function, Site};
 
 const ADMIN: &str = "db/admin";
 
@@ -23,13 +23,13 @@ pub struct Account {
 }
 
 impl Account {
-    /// Starts both servers.
+    /// Starts both servers. It is the machine's time there, and stays it until it is moved.
     pub async fn open() -> Self {
         let site = Site::default();
         let clock = FakeClock::default();
-        let aws =
-            SecretsManagerServer::start(FakeSecretsManager::new(clock.clone()), clock.clone())
-                .await;
+        clock.advance(Utc::now() - clock.now());
+        let fake = FakeSecretsManager::new(clock.clone());
+        let aws = SecretsManagerServer::start(fake, clock.clone()).await;
         let account = Self { site, aws, clock };
         let password = account.site.cluster.password();
         account.put(ADMIN, &account.document(SUPERUSER, password));
@@ -99,6 +99,13 @@ impl Account {
             ("SSL_CERT_FILE", path(self.site.cluster.foreign_ca_path())),
             ("TWINKEY_CA_BUNDLE", path(self.site.cluster.ca_path())),
         ]
+    }
+
+    /// Lets time pass, for Secrets Manager and for functions that go by a clock of their own.
+    pub fn pass(&self, minutes: i64, machine: &ClockAhead) {
+        let time = TimeDelta::minutes(minutes);
+        self.clock.advance(time);
+        machine.advance(time.to_std().expect("time goes on"));
     }
 
     /// The document under a label.

@@ -11,7 +11,7 @@ use tempfile::TempDir;
 use tokio::process::{Child, Command};
 use twinkey_core::{SecretId, Step, VersionId};
 
-use crate::{Answer, RuntimeApi, program};
+use crate::{Answer, ClockAhead, RuntimeApi, program};
 
 /// What an invocation has unless a test says otherwise; more than anything here takes.
 const TIME: Duration = Duration::from_mins(1);
@@ -20,6 +20,7 @@ const TIME: Duration = Duration::from_mins(1);
 pub struct Function {
     command: Vec<OsString>,
     environment: Vec<(String, String)>,
+    clock: Option<ClockAhead>,
     /// What the function may take before it is ended.
     pub time: Duration,
     streams: Streams,
@@ -39,6 +40,7 @@ impl Function {
         Self {
             command: vec![program("bootstrap").into()],
             environment: environment.iter().map(text).collect(),
+            clock: None,
             time: TIME,
             streams: Streams {
                 folder: TempDir::new().expect("a directory"),
@@ -58,6 +60,25 @@ impl Function {
     pub fn set(&mut self, name: &str, value: impl Into<String>) {
         self.unset(name);
         self.environment.push((name.into(), value.into()));
+    }
+
+    /// Gives its machine another clock, from the next start on.
+    pub fn go_by(&mut self, clock: &ClockAhead) {
+        let (name, file) = clock.variable();
+        self.set(name, file);
+        self.load(clock.library());
+        self.clock = Some(clock.clone());
+    }
+
+    /// Loads a library, from the next start on, beside those that are loaded already.
+    pub fn load(&mut self, library: &Path) {
+        let library = library.display();
+        let loaded = self.environment.iter().find(|(set, _)| set == "LD_PRELOAD");
+        let libraries = match loaded {
+            Some((_, others)) => format!("{others} {library}"),
+            None => library.to_string(),
+        };
+        self.set("LD_PRELOAD", libraries);
     }
 
     /// Removes a variable, from the next start on.
@@ -89,9 +110,10 @@ impl Function {
             let child = self.start(&api.address());
             self.running = Some((api, child));
         }
+        let ahead = self.clock.as_ref().map(ClockAhead::ahead);
         let (api, child) = self.running.as_mut().expect("just started");
         let answer = tokio::select! {
-            answer = api.invoke(event, self.time) => answer,
+            answer = api.invoke(event, self.time, ahead.unwrap_or_default()) => answer,
             _ = child.wait() => Answer::Exited,
         };
         if matches!(answer, Answer::Exited | Answer::TimedOut) {
@@ -161,7 +183,7 @@ pub fn step_event(step: Step, arn: &str, token: &str) -> String {
 }
 
 impl Streams {
-    /// The lines on stdout that are of this kind: `step`, `rotation`, `event`.
+    /// The lines on stdout that are of this kind: `step`, `rotation`, `tick`, `request`, `abandon`, `event`.
     #[must_use]
     pub fn records(&self, kind: &str) -> Vec<serde_json::Value> {
         let read = |line: &str| serde_json::from_str(line).expect("stdout is JSON lines");

@@ -6,12 +6,14 @@ mod caller;
 mod cost;
 mod forms;
 mod function;
+mod preload;
 mod runtime_api;
 
 pub use account::Account;
 pub use cost::{Cost, Counts};
 pub use forms::{forms, leaks};
 pub use function::{Function, Streams, step_event};
+pub use preload::{ClockAhead, build_library};
 pub use runtime_api::{Answer, RuntimeApi};
 
 use std::path::{Path, PathBuf};

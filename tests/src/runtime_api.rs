@@ -41,6 +41,7 @@ struct Invocation {
     id: String,
     body: Bytes,
     time: Duration,
+    ahead: Duration,
     taken: oneshot::Sender<()>,
 }
 
@@ -86,13 +87,14 @@ impl RuntimeApi {
     }
 
     /// Sends an event and waits for the answer. The function has its time from when it takes the event, as
-    /// Lambda counts neither its start nor its rest.
-    pub async fn invoke(&self, body: &[u8], time: Duration) -> Answer {
+    /// Lambda counts neither its start nor its rest. Its clock is `ahead` of ours, and so is its deadline.
+    pub async fn invoke(&self, body: &[u8], time: Duration, ahead: Duration) -> Answer {
         let ((told, answer), (taken, is_taken)) = (oneshot::channel(), oneshot::channel());
         let invocation = Invocation {
             id: format!("TEST-{:032x}", rand::random::<u128>()),
             body: Bytes::copy_from_slice(body),
             time,
+            ahead,
             taken,
         };
         self.shared.asked().insert(invocation.id.clone(), told);
@@ -159,12 +161,15 @@ impl Shared {
             return response(410);
         };
         let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-        let deadline = (since.expect("a time after 1970") + invocation.time).as_millis();
+        let deadline = since.expect("a time after 1970") + invocation.time + invocation.ahead;
         // Who asked may have gone.
         let _ = invocation.taken.send(());
         Response::builder()
             .header("lambda-runtime-aws-request-id", invocation.id)
-            .header("lambda-runtime-deadline-ms", deadline.to_string())
+            .header(
+                "lambda-runtime-deadline-ms",
+                deadline.as_millis().to_string(),
+            )
             .header("lambda-runtime-invoked-function-arn", "arn:aws:lambda:TEST")
             .header("lambda-runtime-trace-id", "Root=TEST")
             .body(Full::from(invocation.body))

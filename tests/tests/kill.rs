@@ -4,27 +4,14 @@
 //! a TCP connection or a file, or flush of a file (`support/kill_at_call.c`).
 
 use std::os::unix::process::ExitStatusExt;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::Value;
-use twinkey_tests::{FIRST_PASSWORD, Place, Site, text};
+use twinkey_tests::{FIRST_PASSWORD, Place, Site, build_library, text};
 
 /// Waiting for a dead process's lease to lapse costs no work, so many points wait at once.
 const AT_ONCE: usize = 16;
-
-fn build_library(directory: &Path) -> PathBuf {
-    let library = directory.join("kill_at_call.so");
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("support/kill_at_call.c");
-    let built = Command::new("cc")
-        .args(["-O1", "-shared", "-fPIC", "-o"])
-        .arg(&library)
-        .arg(&source)
-        .status();
-    assert!(built.expect("a C compiler").success());
-    library
-}
 
 /// A role that has been rotated `rotations` times, in a store of its own.
 async fn prepared<'a>(site: &'a Site, role: &str, rotations: usize) -> Place<'a> {
@@ -96,7 +83,7 @@ async fn kill_at(site: &Site, library: &Path, rotations: usize, call: usize) {
 async fn kill_everywhere(rotations: usize) {
     let site = Site::default();
     let directory = tempfile::tempdir().expect("a directory");
-    let library = build_library(directory.path());
+    let library = build_library("kill_at_call", directory.path());
     let calls = count_calls(&prepared(&site, "counted", rotations).await, &library);
     assert!(
         calls > 40,

@@ -67,10 +67,13 @@ impl NotAsked {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::NoReason => Some("say why: \"reason\": \"…\"".into()),
-            Self::InProgress { .. } => Some(
-                "wait for its end, or end it: {\"abandon\": {\"secretId\": …, \"token\": …}}"
-                    .into(),
-            ),
+            Self::InProgress {
+                secret,
+                token: Some(token),
+            } => Some(format!(
+                "wait for its end, or end it: {{\"abandon\": {{\"secretId\": \"{secret}\", \"token\": \"{token}\"}}}}"
+            )),
+            Self::InProgress { token: None, .. } => Some("wait for its end".into()),
             Self::Refused(failure) => failure.hint(),
         }
     }

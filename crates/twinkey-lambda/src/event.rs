@@ -1,8 +1,8 @@
 //! What the function can be asked for.
 
 use serde_json::{Map, Value};
-use twinkey_aws::RotationToken;
-use twinkey_core::{DocumentError, StepRequest};
+use twinkey_aws::{ManualAsk, RotationToken};
+use twinkey_core::{DocumentError, SecretId, StepRequest, VersionId};
 
 /// What the function is asked for.
 #[derive(Debug)]
@@ -14,16 +14,38 @@ pub(crate) enum Event {
         /// Sent where the function rotates another account's secret.
         rotation_token: Option<RotationToken>,
     },
+    /// A schedule, by rule or by scheduler: rotate what is due.
+    RotateDue,
+    /// A person asks for the rotation of one secret.
+    Rotate(ManualAsk),
+    /// A person ends a rotation that is half done.
+    Abandon(Ending),
+}
+
+/// A rotation that is to be ended: `{"abandon": {"secretId": …, "token": …}}`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Ending {
+    /// A name or an ARN.
+    pub(crate) secret: SecretId,
+    pub(crate) token: VersionId,
 }
 
 /// An event that asks for nothing this function does.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum EventError {
     /// It is known what it is meant to be, and a field of it is wrong.
-    #[error("the rotation event: {0}")]
-    Field(DocumentError),
+    #[error("the {what} event: {error}")]
+    Field {
+        /// What it is meant to be.
+        what: &'static str,
+        /// The field.
+        error: DocumentError,
+    },
     /// Something else was sent here.
-    #[error("this looks like {0}; this function takes the rotation steps of Secrets Manager")]
+    #[error(
+        "this looks like {0}; this function takes the rotation steps of Secrets Manager, the scheduled event \
+         of an EventBridge rule, {{\"rotateDue\": {{}}}}, {{\"rotate\": …}} and {{\"abandon\": …}}"
+    )]
     Other(&'static str),
 }
 
@@ -31,7 +53,7 @@ impl EventError {
     /// Stable name, for alarms and for Lambda's `errorType`.
     pub(crate) fn error_type(&self) -> &'static str {
         match self {
-            Self::Field(_) => "InvalidEvent",
+            Self::Field { .. } => "InvalidEvent",
             Self::Other(_) => "UnknownEvent",
         }
     }
@@ -44,8 +66,17 @@ impl Event {
         let Ok(Value::Object(fields)) = serde_json::from_str(text) else {
             return Err(EventError::Other("no JSON object"));
         };
-        if fields.contains_key("Step") || fields.contains_key("ClientRequestToken") {
+        let has = |name: &str| fields.contains_key(name);
+        if has("Step") || has("ClientRequestToken") {
             step(text, &fields)
+        } else if has("rotate") {
+            rotate(&fields)
+        } else if has("abandon") {
+            abandon(&fields)
+        } else if has("rotateDue") {
+            Asked::read("rotateDue", &[], &fields).map(|_| Self::RotateDue)
+        } else if is_scheduled(&fields) {
+            Ok(Self::RotateDue)
         } else {
             Err(EventError::Other(looks_like(&fields)))
         }
@@ -53,6 +84,10 @@ impl Event {
 }
 
 fn step(text: &str, fields: &Map<String, Value>) -> Result<Event, EventError> {
+    let refused = |error| EventError::Field {
+        what: "rotation",
+        error,
+    };
     let request = serde_json::from_str::<StepRequest>(text).map_err(|error| {
         // Our own words, behind which the parser adds a position.
         let told = error.to_string();
@@ -61,19 +96,103 @@ fn step(text: &str, fields: &Map<String, Value>) -> Result<Event, EventError> {
             .strip_prefix("field ")
             .and_then(|told| told.split_once(": "))
             .unwrap_or(("event", told));
-        EventError::Field(DocumentError::new(field, problem))
+        refused(DocumentError::new(field, problem))
     })?;
     let rotation_token = match fields.get("RotationToken").and_then(Value::as_str) {
         None => None,
         Some(text) => Some(RotationToken::parse(text).map_err(|error| {
             let problem = format!("is none: {error}");
-            EventError::Field(DocumentError::new("RotationToken", problem))
+            refused(DocumentError::new("RotationToken", problem))
         })?),
     };
     Ok(Event::Step {
         request,
         rotation_token,
     })
+}
+
+fn rotate(event: &Map<String, Value>) -> Result<Event, EventError> {
+    let asked = Asked::read("rotate", &["secretId", "reason", "force"], event)?;
+    let reason = asked.optional_text("reason")?.map(str::trim);
+    Ok(Event::Rotate(ManualAsk {
+        secret: asked.secret()?,
+        reason: reason.filter(|it| !it.is_empty()).map(str::to_owned),
+        force: asked.flag("force")?,
+    }))
+}
+
+fn abandon(event: &Map<String, Value>) -> Result<Event, EventError> {
+    let asked = Asked::read("abandon", &["secretId", "token"], event)?;
+    let secret = asked.secret()?;
+    let token = VersionId::parse(asked.text("token")?)
+        .map_err(|error| asked.refused("token", &format!("is none: {error}")))?;
+    Ok(Event::Abandon(Ending { secret, token }))
+}
+
+/// The object below a name, which must be the only field of the event: what we do not know, we cannot heed.
+struct Asked<'a> {
+    name: &'static str,
+    fields: &'a Map<String, Value>,
+}
+
+impl<'a> Asked<'a> {
+    fn read(
+        name: &'static str,
+        known: &[&str],
+        event: &'a Map<String, Value>,
+    ) -> Result<Self, EventError> {
+        let refused = |problem: &str| {
+            let error = DocumentError::new(name, problem);
+            EventError::Field { what: name, error }
+        };
+        if event.len() > 1 {
+            return Err(refused("must be the only field of the event"));
+        }
+        let Some(Value::Object(fields)) = event.get(name) else {
+            return Err(refused("must be an object"));
+        };
+        if fields.keys().all(|field| known.contains(&field.as_str())) {
+            return Ok(Self { name, fields });
+        }
+        let known = known.join(", ");
+        let known = if known.is_empty() { "none" } else { &known };
+        Err(refused(&format!(
+            "has fields besides those it may have: {known}"
+        )))
+    }
+
+    /// A name or an ARN.
+    fn secret(&self) -> Result<SecretId, EventError> {
+        self.text("secretId").map(SecretId::new)
+    }
+
+    fn text(&self, field: &str) -> Result<&'a str, EventError> {
+        let text = self.optional_text(field)?;
+        text.ok_or_else(|| self.refused(field, "is missing"))
+    }
+
+    fn optional_text(&self, field: &str) -> Result<Option<&'a str>, EventError> {
+        match self.fields.get(field) {
+            None | Some(Value::Null) => Ok(None),
+            Some(Value::String(text)) => Ok(Some(text)),
+            Some(_) => Err(self.refused(field, "must be a string")),
+        }
+    }
+
+    fn flag(&self, field: &str) -> Result<bool, EventError> {
+        match self.fields.get(field) {
+            None | Some(Value::Null) => Ok(false),
+            Some(Value::Bool(flag)) => Ok(*flag),
+            Some(_) => Err(self.refused(field, "must be true or false")),
+        }
+    }
+
+    fn refused(&self, field: &str, problem: &str) -> EventError {
+        EventError::Field {
+            what: self.name,
+            error: DocumentError::new(field, problem),
+        }
+    }
 }
 
 /// What an event of somebody else's is called, by the names that its vendors give it.
@@ -83,12 +202,8 @@ fn looks_like(fields: &Map<String, Value>) -> &'static str {
         "a batch of records (SQS, SNS, S3 or a stream)"
     } else if has("requestContext") || has("httpMethod") {
         "an HTTP request"
-    } else if has("detail-type") && is_scheduled(fields) {
-        "an EventBridge rule's scheduled event"
     } else if has("detail-type") {
-        "an EventBridge event"
-    } else if has("rotate") || has("rotateDue") || has("abandon") {
-        "a request by hand or by a scheduler"
+        "an EventBridge event that no rule's schedule sends"
     } else if has("password") || has("token") || has("private_key") {
         "the document of a secret"
     } else if fields.is_empty() {
@@ -116,12 +231,56 @@ mod tests {
     }
 
     #[test]
-    fn every_step_fixture_is_what_its_name_says() {
-        let Event::Step { rotation_token, .. } =
-            fixture(include_str!("../events/create-secret.json"));
-        assert!(rotation_token.is_none());
-        let Event::Step { rotation_token, .. } = fixture(ANOTHER_ACCOUNT);
-        assert!(rotation_token.is_some());
+    fn every_fixture_is_what_its_name_says() {
+        let own = fixture(include_str!("../events/create-secret.json"));
+        assert!(matches!(
+            own,
+            Event::Step {
+                rotation_token: None,
+                ..
+            }
+        ));
+        let another = fixture(ANOTHER_ACCOUNT);
+        assert!(matches!(
+            another,
+            Event::Step {
+                rotation_token: Some(_),
+                ..
+            }
+        ));
+        for due in [
+            include_str!("../events/rule.json"),
+            include_str!("../events/scheduler.json"),
+        ] {
+            assert!(matches!(fixture(due), Event::RotateDue));
+        }
+        let Event::Rotate(ask) = fixture(include_str!("../events/rotate.json")) else {
+            panic!("another event");
+        };
+        assert_eq!(
+            (ask.reason.as_deref(), ask.force),
+            (Some("the key was in a log"), false)
+        );
+        let Event::Abandon(ending) = fixture(include_str!("../events/abandon.json")) else {
+            panic!("another event");
+        };
+        assert_eq!(ending.secret, ask.secret);
+    }
+
+    #[test]
+    fn a_persons_request_needs_the_secret_and_no_more() {
+        let text = r#"{"rotate": {"secretId": "a", "reason": null}}"#;
+        let Event::Rotate(ask) = fixture(text) else {
+            panic!("another event");
+        };
+        assert_eq!(
+            (ask.secret.as_str(), ask.reason, ask.force),
+            ("a", None, false)
+        );
+        let Event::Rotate(ask) = fixture(r#"{"rotate": {"secretId": "a", "force": true}}"#) else {
+            panic!("another event");
+        };
+        assert!(ask.force);
     }
 
     #[test]
@@ -142,14 +301,50 @@ mod tests {
             (r#"{"Step": "TEST"}"#, "ClientRequestToken"),
             (r#"{"ClientRequestToken": ["TEST"]}"#, "must be a string"),
             (&token, "field RotationToken"),
-            (include_str!("../events/rule.json"), "scheduled event"),
-            (include_str!("../events/scheduler.json"), "by a scheduler"),
-            (include_str!("../events/rotate.json"), "a request by hand"),
-            (include_str!("../events/abandon.json"), "a request by hand"),
+            (
+                r#"{"rotate": "TEST"}"#,
+                "the rotate event: field rotate: must be an object",
+            ),
+            (r#"{"rotate": {"TEST": 1}}"#, "secretId, reason, force"),
+            (
+                r#"{"rotate": {"reason": "TEST"}}"#,
+                "field secretId: is missing",
+            ),
+            (
+                r#"{"rotate": {"secretId": ["TEST"]}}"#,
+                "field secretId: must be a string",
+            ),
+            (
+                r#"{"rotate": {"secretId": "a", "reason": ["TEST"]}}"#,
+                "field reason",
+            ),
+            (
+                r#"{"rotate": {"secretId": "a", "force": "TEST"}}"#,
+                "must be true or false",
+            ),
+            (
+                r#"{"rotate": {"secretId": "a"}, "TEST": 1}"#,
+                "must be the only field",
+            ),
+            (r#"{"rotate": {}, "abandon": {}}"#, "must be the only field"),
+            (
+                r#"{"abandon": {"secretId": "a"}}"#,
+                "field token: is missing",
+            ),
+            (
+                r#"{"abandon": {"secretId": "a", "token": "TEST"}}"#,
+                "field token: is none",
+            ),
+            (r#"{"rotateDue": {"TEST": 1}}"#, "those it may have: none"),
+            (r#"{"rotateDue": "TEST"}"#, "must be an object"),
             (r#"{"Records": [{"TEST": 1}]}"#, "a batch of records"),
             (r#"{"requestContext": "TEST"}"#, "an HTTP request"),
             (
                 r#"{"source": "aws.s3", "detail-type": "TEST"}"#,
+                "an EventBridge event",
+            ),
+            (
+                r#"{"source": "TEST", "detail-type": "Scheduled Event"}"#,
                 "an EventBridge event",
             ),
             (

@@ -3,29 +3,42 @@
 use std::io::Write as _;
 use std::time::{Duration, Instant, SystemTime};
 
-use chrono::Utc;
+use aws_config::SdkConfig;
+use chrono::{DateTime, Utc};
 use lambda_runtime::{Context, LambdaEvent};
 use rand::SeedableRng as _;
 use rand::rngs::StdRng;
 use serde_json::value::RawValue;
-use twinkey_aws::{RotationToken, SecretsManagerStore};
+use twinkey_aws::SecretsManagerStore;
 use twinkey_catalog::Catalog;
-use twinkey_core::{
-    Engine, Failure, StepOutcome, StepRecord, StepReport, StepRequest, SystemClock,
-};
+use twinkey_core::Failure;
 
-use crate::deadline::{Began, within};
+use crate::answer::Answer;
+use crate::deadline::Began;
 use crate::event::Event;
+use crate::in_time::{KindsInTime, StoreInTime};
 use crate::lines::Writer;
-use crate::refusal::{Refusal, failed};
+use crate::refusal::Refusal;
 
 /// What an invocation works with. It keeps connections between two of them, and no value.
 pub(crate) struct Function {
-    pub(crate) store: SecretsManagerStore,
+    pub(crate) config: SdkConfig,
+    pub(crate) store: StoreInTime<SecretsManagerStore>,
     /// Or why there is none: each invocation says so, since whoever asks for a rotation reads its answer,
     /// and not what a start has left in the log.
     pub(crate) catalog: Result<Catalog, Failure>,
     pub(crate) began: Began,
+}
+
+/// One event at work.
+#[derive(Clone, Copy)]
+pub(crate) struct Invocation<'a> {
+    pub(crate) function: &'a Function,
+    pub(crate) writer: Writer<'a>,
+    /// How much time there is.
+    pub(crate) time: Duration,
+    pub(crate) started_at: DateTime<Utc>,
+    started: Instant,
 }
 
 impl Function {
@@ -33,87 +46,64 @@ impl Function {
     pub(crate) async fn answer(
         &self,
         event: LambdaEvent<Box<RawValue>>,
-    ) -> Result<StepReport, Refusal> {
+    ) -> Result<Answer, Refusal> {
         let (payload, context) = event.into_parts();
-        let writer = Writer {
-            function: &context.env_config.function_name,
-            request_id: &context.request_id,
-        };
+        let invocation = self.begin(&context);
         match Event::parse(payload.get()) {
             Ok(Event::Step {
                 request,
                 rotation_token,
             }) => {
-                let record = self.record(&context, &request, rotation_token).await;
-                write(&writer.step(&request, &record));
-                answer(&request, record.outcome)
+                let passed = invocation.step(&request, rotation_token).await;
+                passed.map(Answer::Step)
             }
+            Ok(Event::RotateDue) => invocation.tick().await.map(Answer::Tick),
+            Ok(Event::Rotate(ask)) => invocation.rotate(&ask).await.map(Answer::Asked),
+            Ok(Event::Abandon(ending)) => invocation.abandon(&ending).await.map(Answer::Ended),
             Err(error) => {
                 let refusal = Refusal::from(&error);
-                write(&[writer.event(&refusal.failure)]);
+                write(&[invocation.writer.event(&refusal.failure)]);
                 Err(refusal)
             }
         }
     }
 
-    async fn record(
-        &self,
-        context: &Context,
-        request: &StepRequest,
-        rotation_token: Option<RotationToken>,
-    ) -> StepRecord {
-        let (started_at, started) = (Utc::now(), Instant::now());
+    fn begin<'a>(&'a self, context: &'a Context) -> Invocation<'a> {
         let time = self.began.time_left(context.deadline(), SystemTime::now());
-        let outcome = match within(time, self.step(request, rotation_token)).await {
-            Ok(report) => StepOutcome::Passed(report),
-            Err(failure) => StepOutcome::Failed(failure),
-        };
-        StepRecord {
-            step: request.step,
-            started_at,
-            milliseconds: milliseconds(started.elapsed()),
-            outcome,
+        self.store.deadline.begin(time);
+        Invocation {
+            function: self,
+            writer: Writer {
+                function: &context.env_config.function_name,
+                request_id: &context.request_id,
+            },
+            time,
+            started_at: Utc::now(),
+            started: Instant::now(),
         }
     }
 
-    async fn step(
-        &self,
-        request: &StepRequest,
-        rotation_token: Option<RotationToken>,
-    ) -> Result<StepReport, Failure> {
+    /// The kinds of keys, whose servers must answer in time.
+    pub(crate) fn kinds(&self) -> Result<KindsInTime<'_>, Failure> {
         let kinds = self.catalog.as_ref().map_err(Failure::clone)?;
-        let store = self.store.clone();
-        let store = match rotation_token {
-            Some(token) => store.with_rotation_token(token),
-            None => store,
-        };
-        let engine = Engine {
-            store: &store,
-            kinds,
-            clock: &SystemClock,
-        };
-        let mut random = StdRng::from_rng(&mut rand::rng());
-        let result = engine.step(request, &mut random).await;
-        result.map_err(|error| failed(&error))
+        let deadline = &self.store.deadline;
+        Ok(KindsInTime { kinds, deadline })
     }
 }
 
-fn answer(request: &StepRequest, outcome: StepOutcome) -> Result<StepReport, Refusal> {
-    match outcome {
-        StepOutcome::Passed(report) => Ok(report),
-        StepOutcome::Failed(failure) => {
-            let what = format!("{} of {}", request.step, request.secret);
-            Err(Refusal::of(what, failure))
-        }
+impl Invocation<'_> {
+    /// How long it has taken so far, in milliseconds.
+    pub(crate) fn milliseconds(&self) -> u64 {
+        u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 }
 
-fn milliseconds(time: Duration) -> u64 {
-    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+pub(crate) fn random() -> StdRng {
+    StdRng::from_rng(&mut rand::rng())
 }
 
 /// Lambda reads lines from stdout. Where nobody reads any more, nobody can be told.
-fn write(lines: &[String]) {
+pub(crate) fn write(lines: &[String]) {
     let mut output = std::io::stdout().lock();
     for line in lines {
         let _ = writeln!(output, "{line}");

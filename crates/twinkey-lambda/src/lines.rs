@@ -1,5 +1,7 @@
-//! What the function writes for people and alarms: one JSON line for each step and each rotation, with the
-//! fields of core's records. No value is ever part of them.
+//! What the function writes for people and alarms: one JSON line for each event and each rotation, a step's and
+//! a rotation's with the fields of core's records. No value is ever part of them.
+
+mod requests;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
@@ -67,6 +69,8 @@ struct Counts {
     rotation_failed: Option<u8>,
     #[serde(skip_serializing_if = "Option::is_none")]
     possible_stray: Option<u8>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    live_keys: Option<usize>,
 }
 
 #[derive(Serialize)]
@@ -81,7 +85,13 @@ struct EventLine<'a> {
 
 impl Writer<'_> {
     /// The lines of one delivery of a step: its own, and the rotation's where this ends it.
-    pub(crate) fn step(self, request: &StepRequest, record: &StepRecord) -> Vec<String> {
+    /// `live_keys`: how many versions had a slot's label when the step last saw the labels.
+    pub(crate) fn step(
+        self,
+        request: &StepRequest,
+        record: &StepRecord,
+        live_keys: Option<usize>,
+    ) -> Vec<String> {
         let ended_at = record.started_at + milliseconds(record.milliseconds);
         let line = StepLine {
             record: "step",
@@ -91,7 +101,7 @@ impl Writer<'_> {
             milliseconds: record.milliseconds,
             metrics: Metrics::of_a_step(ended_at),
         };
-        let ended = self.rotation(request, record, ended_at);
+        let ended = self.rotation(request, record, ended_at, live_keys);
         [Some(text(&line)), ended].into_iter().flatten().collect()
     }
 
@@ -101,11 +111,14 @@ impl Writer<'_> {
         request: &StepRequest,
         record: &StepRecord,
         finished_at: DateTime<Utc>,
+        live_keys: Option<usize>,
     ) -> Option<String> {
         let (outcome, counts, metrics) = match &record.outcome {
             StepOutcome::Failed(failure) => failed(failure, finished_at),
             // A delivery that found it done tells it too: the one that did it may have died before.
-            StepOutcome::Passed(_) if record.step == Step::FinishSecret => succeeded(finished_at),
+            StepOutcome::Passed(_) if record.step == Step::FinishSecret => {
+                succeeded(finished_at, live_keys)
+            }
             StepOutcome::Passed(_) => return None,
         };
         Some(text(&RotationLine {
@@ -138,12 +151,18 @@ fn rotation(request: &StepRequest) -> Rotation<'_> {
     }
 }
 
-fn succeeded(at: DateTime<Utc>) -> (Outcome, Counts, Metrics) {
+fn succeeded(at: DateTime<Utc>, live_keys: Option<usize>) -> (Outcome, Counts, Metrics) {
     let counts = Counts {
         rotation_succeeded: Some(1),
+        live_keys,
         ..Counts::default()
     };
-    let metrics = Metrics::counts(at, false, &["RotationSucceeded"]);
+    let names: &[_] = if live_keys.is_some() {
+        &["RotationSucceeded", "LiveKeys"]
+    } else {
+        &["RotationSucceeded"]
+    };
+    let metrics = Metrics::counts(at, false, names);
     (Outcome::Succeeded, counts, metrics)
 }
 
@@ -173,13 +192,13 @@ fn text(line: &impl Serialize) -> String {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use serde_json::{Value, json};
     use twinkey_core::{KeyId, Retired, RetiredKey, StepReport};
 
     use super::*;
 
-    const WRITER: Writer<'static> = Writer {
+    pub(crate) const WRITER: Writer<'static> = Writer {
         function: "TEST-function",
         request_id: "TEST-request",
     };
@@ -196,7 +215,7 @@ mod tests {
             milliseconds: 12,
             outcome,
         };
-        let lines = WRITER.step(&request, &record);
+        let lines = WRITER.step(&request, &record, Some(2));
         assert!(lines.iter().all(|line| !line.contains('\n')));
         let read = |line: &String| serde_json::from_str(line).expect("one JSON object");
         lines.iter().map(read).collect()
@@ -241,6 +260,7 @@ mod tests {
             assert_eq!(told[1]["record"], "rotation");
             assert_eq!(told[1]["state"], "succeeded");
             assert_eq!(told[1]["RotationSucceeded"], 1);
+            assert_eq!(told[1]["LiveKeys"], 2);
         }
     }
 
@@ -274,16 +294,21 @@ mod tests {
             lines(Step::SetSecret, stray()),
         ];
         for line in told.concat() {
-            let directive = &line["_aws"]["CloudWatchMetrics"][0];
-            for metric in directive["Metrics"].as_array().expect("a list") {
-                let name = metric["Name"].as_str().expect("a name");
-                assert!(line[name].is_number(), "{name}: {line}");
-            }
-            let sets = directive["Dimensions"].as_array().expect("a list");
-            for dimension in sets.iter().flat_map(|set| set.as_array().expect("a list")) {
-                let name = dimension.as_str().expect("a name");
-                assert!(line[name].is_string(), "{name}: {line}");
-            }
+            assert_complete(&line);
+        }
+    }
+
+    /// Each metric and each dimension that a line names is a field of it.
+    pub(crate) fn assert_complete(line: &Value) {
+        let directive = &line["_aws"]["CloudWatchMetrics"][0];
+        for metric in directive["Metrics"].as_array().expect("a list") {
+            let name = metric["Name"].as_str().expect("a name");
+            assert!(line[name].is_number(), "{name}: {line}");
+        }
+        let sets = directive["Dimensions"].as_array().expect("a list");
+        for dimension in sets.iter().flat_map(|set| set.as_array().expect("a list")) {
+            let name = dimension.as_str().expect("a name");
+            assert!(line[name].is_string(), "{name}: {line}");
         }
     }
 }

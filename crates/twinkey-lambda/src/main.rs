@@ -1,12 +1,17 @@
 #![doc = include_str!("../README.md")]
 
+mod answer;
+mod by_hand;
 mod deadline;
 mod event;
 mod function;
+mod in_time;
 mod lines;
 mod logs;
 mod metrics;
 mod refusal;
+mod stepping;
+mod tick;
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -17,8 +22,9 @@ use twinkey_aws::{Environment, Patience, SecretsManagerStore, connect};
 use twinkey_catalog::Catalog;
 use twinkey_core::StoreError;
 
-use crate::deadline::Began;
+use crate::deadline::{Began, Deadline};
 use crate::function::Function;
+use crate::in_time::{Labelled, StoreInTime};
 use crate::refusal::misconfigured;
 
 /// What Lambda sets and its runtime library insists on.
@@ -56,7 +62,11 @@ async fn main() -> ExitCode {
 /// Answers events until Lambda ends the process.
 async fn serve() -> Result<(), lambda_runtime::Error> {
     let config = connect().await;
-    let store = SecretsManagerStore::new(&config, Patience::default());
+    let store = StoreInTime {
+        store: SecretsManagerStore::new(&config, Patience::default()),
+        deadline: Deadline::default(),
+        labelled: Labelled::default(),
+    };
     let environment = Environment::of_process().decrypted(&config, Patience::default());
     let catalog = match environment.await {
         Ok(environment) => {
@@ -69,6 +79,7 @@ async fn serve() -> Result<(), lambda_runtime::Error> {
         Err(error) => Err(misconfigured(&error)),
     };
     let function = Function {
+        config,
         store,
         began: Began(SystemTime::now()),
         catalog,

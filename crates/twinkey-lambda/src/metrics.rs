@@ -58,6 +58,17 @@ impl Metrics {
         Self::new(at, dimensions, names.iter().map(count).collect())
     }
 
+    /// What a tick has found, over all managed secrets.
+    pub(crate) fn of_a_tick(at: DateTime<Utc>) -> Self {
+        let metric = |name, unit| Metric { name, unit };
+        let metrics = vec![
+            metric("SecretsOverdue", "Count"),
+            metric("OldestKeyAgeSeconds", "Seconds"),
+            metric("StuckPending", "Count"),
+        ];
+        Self::new(at, &[&["function"]], metrics)
+    }
+
     fn new(at: DateTime<Utc>, dimensions: Dimensions, metrics: Vec<Metric>) -> Self {
         let directive = Directive {
             namespace: NAMESPACE,

@@ -3,7 +3,7 @@
 use std::fmt::Display;
 
 use lambda_runtime::Diagnostic;
-use twinkey_core::{Failure, RotationError};
+use twinkey_core::{Failure, RotationError, RotationFailure, SecretId};
 
 use crate::event::EventError;
 
@@ -53,10 +53,19 @@ impl From<Refusal> for Diagnostic {
     }
 }
 
-/// The engine's error, with the secret's name in the command of its hint.
+/// The engine's error of a step.
 pub(crate) fn failed(error: &RotationError) -> Failure {
-    let failure = Failure::from(error);
-    let name = |hint: String| hint.replace("NAME", error.secret.as_str());
+    named(Failure::from(error), &error.secret)
+}
+
+/// An error outside of any step.
+pub(crate) fn refused(failure: &RotationFailure) -> Failure {
+    Failure::new(failure.error_type(), failure.to_string(), failure.hint())
+}
+
+/// With the secret's name in the command of its hint.
+pub(crate) fn named(failure: Failure, secret: &SecretId) -> Failure {
+    let name = |hint: String| hint.replace("NAME", secret.as_str());
     Failure {
         hint: failure.hint.map(name),
         ..failure
@@ -71,7 +80,7 @@ pub(crate) fn misconfigured(error: &dyn Display) -> Failure {
 
 #[cfg(test)]
 mod tests {
-    use twinkey_core::{RotationFailure, SecretId, Step, VersionId};
+    use twinkey_core::{Step, VersionId};
 
     use super::*;
 

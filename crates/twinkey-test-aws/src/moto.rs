@@ -11,6 +11,7 @@ use std::time::Duration;
 const PROGRAMS: &str = "tools/moto-5.2.5/bin";
 const PATIENCE: Duration = Duration::from_mins(1);
 const READY: &str = "Running on ";
+const WITH_FUNCTION: &str = include_str!("../support/moto_with_function.py");
 
 /// A running moto server. It ends when it is dropped, and when the thread that watches it ends.
 pub struct Moto {
@@ -23,7 +24,22 @@ impl Moto {
     /// Starts a server on a free port of loopback and waits until it answers there.
     #[must_use]
     pub fn start() -> Self {
-        let mut child = command(&program("moto_server"));
+        Self::run(Command::new(program("moto_server")))
+    }
+
+    /// The same, but whatever its Lambda is to invoke, it posts to a URL: so its own `RotateSecret` drives a
+    /// rotation function that runs elsewhere.
+    #[must_use]
+    pub fn with_function(invoke: &str) -> Self {
+        let mut python = Command::new(program("python"));
+        python
+            .args(["-I", "-c", WITH_FUNCTION])
+            .env("INVOKE", invoke);
+        Self::run(python)
+    }
+
+    fn run(server: Command) -> Self {
+        let mut child = spawn(server);
         let output = child.stderr.take().expect("piped");
         let (told, ready) = channel();
         let log = std::thread::spawn(move || {
@@ -57,14 +73,19 @@ impl Drop for Moto {
     }
 }
 
-fn command(program: &Path) -> Child {
+fn spawn(server: Command) -> Child {
     let mut command = if Path::new("/usr/bin/setpriv").exists() {
         // A test that was killed leaves no server behind.
         let mut command = Command::new("/usr/bin/setpriv");
-        command.args(["--pdeathsig", "KILL"]).arg(program);
+        command.args(["--pdeathsig", "KILL"]);
+        command.arg(server.get_program()).args(server.get_args());
+        let set = server
+            .get_envs()
+            .filter_map(|(name, value)| Some((name, value?)));
+        command.envs(set);
         command
     } else {
-        Command::new(program)
+        server
     };
     command
         .args(["-H", "127.0.0.1", "-p", "0"])

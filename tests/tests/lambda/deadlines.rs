@@ -9,11 +9,13 @@ use twinkey_tests::{Account, Answer};
 /// Shorter than any single call may take.
 const TIME: Duration = Duration::from_millis(2500);
 
-fn assert_told_in_time(answer: &Answer) {
-    assert!(
-        matches!(answer, Answer::Failed(name, _) if name == "DeadlineExceeded"),
-        "{answer:?}"
-    );
+fn assert_told_in_time(answer: &Answer, call: &str) {
+    let Answer::Failed(name, error) = answer else {
+        panic!("{answer:?}")
+    };
+    assert_eq!(name, "DeadlineExceeded", "{error}");
+    let message = error["errorMessage"].as_str().expect("a message");
+    assert!(message.contains(call), "{message}");
 }
 
 #[tokio::test]
@@ -25,7 +27,8 @@ async fn a_secrets_manager_that_hangs_is_told_before_the_deadline() {
     for operation in ["DescribeSecret", "GetSecretValue", "PutSecretValue"] {
         function.time = TIME;
         account.aws.next(operation, Trouble::Hang);
-        assert_told_in_time(&function.step(Step::CreateSecret, &arn, &token).await);
+        let answer = function.step(Step::CreateSecret, &arn, &token).await;
+        assert_told_in_time(&answer, operation);
     }
     let failed = function.streams().records("rotation");
     assert_eq!(failed.len(), 3);
@@ -54,7 +57,7 @@ async fn a_database_that_takes_connections_and_says_nothing_is_told_before_the_d
     function.time = TIME;
     let answer = function.step(Step::CreateSecret, &arn, &token).await;
     account.site.cluster.thaw().expect("thawed");
-    assert_told_in_time(&answer);
+    assert_told_in_time(&answer, "the key's server");
     function.time = Duration::from_mins(1);
     function
         .rotate(&arn, &token)

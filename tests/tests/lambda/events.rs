@@ -1,8 +1,8 @@
 //! Events of others, and a function that is not set up well.
 
 use serde_json::json;
-use twinkey_core::Step;
-use twinkey_tests::{Account, Answer};
+use twinkey_core::{SecretId, Step, VersionId};
+use twinkey_tests::{Account, Answer, FIRST_PASSWORD};
 
 fn error_type(answer: &Answer) -> &str {
     match answer {
@@ -15,12 +15,18 @@ fn error_type(answer: &Answer) -> &str {
 async fn p11_an_event_of_somebody_elses_is_named_and_nothing_is_done() {
     let account = Account::open().await;
     let mut function = account.function();
-    let rule = include_str!("../../../crates/twinkey-lambda/events/rule.json");
+    let rule = r#"{"source":"TEST-planted","detail-type":"Scheduled Event"}"#;
+    let request = r#"{"rotate":{"secretId":"a","TEST-planted":1}}"#;
+    let ending = r#"{"abandon":{"secretId":"a","token":"TEST-planted"}}"#;
+    let due = r#"{"rotateDue":"TEST-planted"}"#;
     let document = r#"{"engine":"postgres","password":"TEST-planted"}"#;
     let step = r#"{"Step":"TEST-planted","SecretId":"a"}"#;
     let twice = r#"{"Step":"createSecret","Step":"TEST-planted"}"#;
     for (event, expected, named) in [
-        (rule, "UnknownEvent", "scheduled event"),
+        (rule, "UnknownEvent", "an EventBridge event"),
+        (request, "InvalidEvent", "secretId, reason, force"),
+        (ending, "InvalidEvent", "field token"),
+        (due, "InvalidEvent", "must be an object"),
         (document, "UnknownEvent", "the document of a secret"),
         ("[\"TEST-planted\"]", "UnknownEvent", "no JSON object"),
         ("\"TEST-planted\"", "UnknownEvent", "no JSON object"),
@@ -35,7 +41,7 @@ async fn p11_an_event_of_somebody_elses_is_named_and_nothing_is_done() {
             "{answer:?}"
         );
     }
-    assert_eq!(function.streams().records("event").len(), 6);
+    assert_eq!(function.streams().records("event").len(), 9);
     // Lambda delivers JSON only; what is none is refused by the runtime, without being shown.
     let answer = function.invoke(b"TEST-planted").await;
     assert!(matches!(&answer, Answer::Failed(..)), "{answer:?}");
@@ -43,6 +49,67 @@ async fn p11_an_event_of_somebody_elses_is_named_and_nothing_is_done() {
     assert!(!function.streams().stdout().contains("planted"));
     assert!(!function.streams().stderr().contains("planted"));
     assert_eq!(account.aws.take_calls(), [""; 0]);
+}
+
+/// In the order in which they make sense: a step, the same again from another account, its end, and what persons
+/// and schedules send.
+#[tokio::test]
+async fn every_fixture_is_heeded() {
+    let account = Account::open().await;
+    account.site.create_role("app").await;
+    let name = "TEST-app-a1b2c3";
+    account.put(name, &account.document("app", FIRST_PASSWORD));
+    let token = VersionId::parse("5c0e8c35-7e0f-4d0b-8a52-5f3a0e9b0d11").expect("a token");
+    let fake = account.aws.fake();
+    let begun = fake.rotate_secret(&SecretId::new(name), &token);
+    begun.expect("no other is in flight");
+    let mut function = account.function();
+    let fixtures = [
+        (
+            include_str!("../../../crates/twinkey-lambda/events/create-secret.json"),
+            json!({"result": "done", "key": "app_clone"}),
+        ),
+        (
+            include_str!(
+                "../../../crates/twinkey-lambda/events/create-secret-another-account.json"
+            ),
+            json!({"result": "already_done"}),
+        ),
+        (
+            include_str!("../../../crates/twinkey-lambda/events/abandon.json"),
+            json!({"result": "ended", "token": token}),
+        ),
+        (
+            include_str!("../../../crates/twinkey-lambda/events/rotate.json"),
+            json!({"result": "asked", "reason": "the key was in a log"}),
+        ),
+        (
+            include_str!("../../../crates/twinkey-lambda/events/scheduler.json"),
+            json!({"secrets": []}),
+        ),
+        (
+            include_str!("../../../crates/twinkey-lambda/events/rule.json"),
+            json!({"secrets": []}),
+        ),
+    ];
+    for (event, expected) in fixtures {
+        let answer = function.invoke(event.as_bytes()).await;
+        let Answer::Passed(answer) = answer else {
+            panic!("{event}: {answer:?}")
+        };
+        for (field, value) in expected.as_object().expect("fields") {
+            assert_eq!(&answer[field], value, "{event}: {answer}");
+        }
+    }
+    let files = std::fs::read_dir(concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../crates/twinkey-lambda/events"
+    ));
+    assert_eq!(
+        files.expect("the fixtures").count(),
+        6,
+        "one is not sent here"
+    );
 }
 
 #[tokio::test]

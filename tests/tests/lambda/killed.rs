@@ -1,28 +1,19 @@
-//! kill -9 of the function at each call that leaves its process, then the whole rotation again with the same
-//! token, in a new process: what Secrets Manager does when a function dies.
+//! kill -9 of the function at each call that leaves its process, then the same again in a new process: the whole
+//! rotation with the same token, which is what Secrets Manager does when a function dies; and the event of a
+//! schedule or a person, which Lambda delivers again, or the next tick brings.
 
 use std::path::Path;
-use std::process::Command;
 
-use twinkey_core::Step;
-use twinkey_tests::{Account, Answer, Function};
+use serde_json::Value;
+use twinkey_core::{SCHEDULE_TAG, SecretId, Stage, Step, VersionId};
+use twinkey_tests::{Account, Answer, Function, build_library};
+
+use crate::requests::{SCHEDULER, World, abandon_event, only, passed, token};
 
 /// How many rotations a secret sees here: each of its passwords is tried after each of them.
 const ROTATIONS: usize = 8;
 /// More than one rotation makes: the loop ends by itself long before.
 const TOO_MANY: usize = 400;
-
-fn build_library(directory: &Path) -> String {
-    let library = directory.join("kill_at_call.so");
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("support/kill_at_call.c");
-    let built = Command::new("cc")
-        .args(["-O1", "-shared", "-fPIC", "-o"])
-        .arg(&library)
-        .arg(&source)
-        .status();
-    assert!(built.expect("a C compiler").success());
-    library.to_str().expect("a path").to_owned()
-}
 
 /// Whether a call of that number was reached.
 async fn kill_at(account: &Account, function: &mut Function, name: &str, call: usize) -> bool {
@@ -53,16 +44,16 @@ async fn kill_at(account: &Account, function: &mut Function, name: &str, call: u
     }
 }
 
-fn armed(account: &Account, library: &str) -> Function {
+fn armed(account: &Account, library: &Path) -> Function {
     let mut function = account.function();
-    function.set("LD_PRELOAD", library);
+    function.load(library);
     function
 }
 
 #[tokio::test]
 async fn p5_kill_nine_at_each_call_of_a_later_rotation_is_mended_by_the_same_rotation_again() {
     let directory = tempfile::tempdir().expect("a directory");
-    let library = build_library(directory.path());
+    let library = build_library("kill_at_call", directory.path());
     let account = Account::open().await;
     let mut function = armed(&account, &library);
     let mut call = 0;
@@ -89,7 +80,7 @@ async fn p5_kill_nine_at_each_call_of_a_later_rotation_is_mended_by_the_same_rot
 #[tokio::test]
 async fn p5_kill_nine_at_each_call_of_a_first_rotation_is_mended_by_the_same_rotation_again() {
     let directory = tempfile::tempdir().expect("a directory");
-    let library = build_library(directory.path());
+    let library = build_library("kill_at_call", directory.path());
     let account = Account::open().await;
     let mut function = armed(&account, &library);
     let mut call = 0;
@@ -109,6 +100,114 @@ async fn p5_kill_nine_at_each_call_of_a_first_rotation_is_mended_by_the_same_rot
     );
 }
 
+impl World {
+    /// A rotation that has made its key live and went no further.
+    async fn half_done(&mut self, name: &str) -> VersionId {
+        let arn = self.account.aws.arn(name);
+        let half = self.account.begin(name);
+        for step in [Step::CreateSecret, Step::SetSecret] {
+            passed(self.function.step(step, &arn, &half).await);
+        }
+        half
+    }
+
+    /// Sends an event to a new process that dies at that call, and then to another one. The last answer, and
+    /// whether that call was reached.
+    async fn kill_at(&mut self, call: usize, name: &str, event: &str) -> (Value, bool) {
+        self.function.end().await;
+        self.function.set("KILL_AT_CALL", call.to_string());
+        let first = self.function.invoke(event.as_bytes()).await;
+        let when = format!("after a kill at call {call}");
+        assert!(self.account.current_works(name).await, "P1 {when}");
+        assert!(self.account.live(name).await <= 2, "P2 {when}");
+        self.function.end().await;
+        self.function.unset("KILL_AT_CALL");
+        let killed = match first {
+            Answer::Passed(_) => false,
+            Answer::Exited => true,
+            other => panic!("{when}: {other:?}"),
+        };
+        (passed(self.function.invoke(event.as_bytes()).await), killed)
+    }
+
+    /// A secret for this call, rotated once, its function armed.
+    async fn armed_for(&mut self, call: usize) -> (String, SecretId) {
+        let name = format!("app{}", call / ROTATIONS);
+        if call.is_multiple_of(ROTATIONS) {
+            self.hourly(&name).await;
+        }
+        let arn = self.account.aws.arn(&name);
+        (name, arn)
+    }
+
+    /// The rotation after all is as any other.
+    async fn assert_mended(&mut self, name: &str, arn: &SecretId, token: &VersionId, call: usize) {
+        self.rotate(arn, token).await;
+        let when = format!("after a kill at call {call}");
+        self.account.assert_two_keys(name, &when).await;
+        assert!(call < TOO_MANY, "it never ends");
+    }
+}
+
+#[tokio::test]
+async fn p5_kill_nine_at_each_call_of_an_abandoning_is_mended_by_the_same_event_again() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let mut world = World::open().await;
+    world
+        .function
+        .load(&build_library("kill_at_call", directory.path()));
+    for call in 0.. {
+        let (name, arn) = world.armed_for(call).await;
+        let half = world.half_done(&name).await;
+        let key = world.account.at(&name, &Stage::Pending).expect("a key");
+        let event = abandon_event(&arn, &half);
+        let (_, killed) = world.kill_at(call, &name, &event).await;
+        assert!(!world.account.site.accepts(&key).await, "P4 at call {call}");
+        assert_eq!(
+            world.account.at(&name, &Stage::Pending),
+            None,
+            "call {call}"
+        );
+        let anew = world.account.begin(&name);
+        world.assert_mended(&name, &arn, &anew, call).await;
+        if !killed {
+            eprintln!("killed at each of {call} calls");
+            assert!(call > 10, "only {call} calls leave the process");
+            break;
+        }
+    }
+}
+
+#[tokio::test]
+async fn p5_kill_nine_at_each_call_of_a_tick_that_abandons_and_asks_is_mended_by_the_next_tick() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let mut world = World::open().await;
+    world
+        .function
+        .load(&build_library("kill_at_call", directory.path()));
+    for call in 0.. {
+        let (name, arn) = world.armed_for(call).await;
+        let half = world.half_done(&name).await;
+        let key = world.account.at(&name, &Stage::Pending).expect("a key");
+        world.pass(61);
+        let (report, killed) = world.kill_at(call, &name, SCHEDULER).await;
+        assert!(!world.account.site.accepts(&key).await, "P4 at call {call}");
+        let asked = token(only(&report));
+        assert_ne!(asked, half, "call {call}");
+        world.assert_mended(&name, &arn, &asked, call).await;
+        // So that the next report has one secret again.
+        if (call + 1).is_multiple_of(ROTATIONS) {
+            let fake = world.account.aws.fake();
+            fake.untag(&SecretId::new(&name), SCHEDULE_TAG);
+        }
+        if !killed {
+            eprintln!("killed at each of {call} calls");
+            assert!(call > 10, "only {call} calls leave the process");
+            break;
+        }
+    }
+}
+
 /// A delivery on its way when the process dies is answered by its end, not by silence.
 #[tokio::test]
 async fn a_killed_function_is_seen_at_once_and_the_next_event_starts_another() {
@@ -116,7 +215,7 @@ async fn a_killed_function_is_seen_at_once_and_the_next_event_starts_another() {
     let account = Account::open().await;
     let arn = account.secret("app").await;
     let token = account.begin("app");
-    let mut function = armed(&account, &build_library(directory.path()));
+    let mut function = armed(&account, &build_library("kill_at_call", directory.path()));
     function.set("KILL_AT_CALL", "0");
     let answer = function.step(Step::CreateSecret, &arn, &token).await;
     assert_eq!(answer, Answer::Exited);

@@ -24,14 +24,14 @@ const PROGRAM: &str = "tools/cargo-lambda-1.9.2/bin/cargo-lambda";
 const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A running `cargo lambda watch`. It ends when it is dropped.
-struct Runtime {
+pub(crate) struct Runtime {
     address: SocketAddr,
     _child: Child,
     _project: TempDir,
 }
 
 impl Runtime {
-    async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let project = project();
         let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
         let address = port.local_addr().expect("bound");
@@ -71,8 +71,13 @@ impl Runtime {
     }
 
     /// What a function of this name finds in `AWS_LAMBDA_RUNTIME_API`.
-    fn runtime_api(&self, name: &str) -> String {
+    pub(crate) fn runtime_api(&self, name: &str) -> String {
         format!("http://{}/.rt/{name}", self.address)
+    }
+
+    /// Where Lambda's own call to invoke a function goes.
+    pub(crate) fn invoke_url(&self, name: &str) -> String {
+        format!("http://{}{}", self.address, invoke_path(name))
     }
 
     /// Lambda's own call to invoke a function: its status and its answer.
@@ -82,7 +87,7 @@ impl Runtime {
             .await
             .expect("HTTP");
         let connection = tokio::spawn(connection);
-        let request = hyper::Request::post(format!("/2015-03-31/functions/{name}/invocations"))
+        let request = hyper::Request::post(invoke_path(name))
             .header("host", self.address.to_string())
             .header("content-type", "application/json")
             .body(Full::<bytes::Bytes>::from(event))
@@ -98,6 +103,10 @@ impl Runtime {
         connection.abort();
         (status, serde_json::from_slice(&body).expect("JSON"))
     }
+}
+
+fn invoke_path(name: &str) -> String {
+    format!("/2015-03-31/functions/{name}/invocations")
 }
 
 /// A project with a program of the function's name: without one, no such function is known.
@@ -148,14 +157,14 @@ except ClientError as error:
     assert error.response["Error"]["Code"] == "ResourceNotFoundException", error
 print(client.describe_secret(SecretId="db/app")["ARN"])
 "#;
-const READ: &str = r#"
+pub(crate) const READ: &str = r#"
 import boto3, json, os
 client = boto3.client("secretsmanager", endpoint_url=os.environ["ENDPOINT"])
 read = lambda stage: json.loads(client.get_secret_value(SecretId="db/app", VersionStage=stage)["SecretString"])
 print(json.dumps([read("AWSCURRENT"), read("AWSPREVIOUS")]))
 "#;
 
-async fn person(moto: &Moto, script: String) -> String {
+pub(crate) async fn person(moto: &Moto, script: String) -> String {
     let endpoint = moto.endpoint().to_owned();
     let told = tokio::task::spawn_blocking(move || boto3(&endpoint, &script));
     told.await.expect("told").trim().to_owned()
@@ -166,7 +175,7 @@ async fn begin(moto: &Moto, admin: &Value, app: &Value, token: &str) -> String {
     person(moto, BEGIN.replace("DOCUMENTS", &what.to_string())).await
 }
 
-fn function(site: &Site, moto: &Moto) -> Function {
+pub(crate) fn function(site: &Site, moto: &Moto) -> Function {
     Function::new(&[
         ("AWS_ENDPOINT_URL", moto.endpoint()),
         ("AWS_REGION", "eu-central-1"),
