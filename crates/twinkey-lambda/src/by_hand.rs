@@ -26,13 +26,11 @@ impl Invocation<'_> {
         let store = &self.function.store;
         let mut random = random();
         let asked = store.store.rotate_one(ask, &SystemClock, &mut random);
-        match store.deadline.keep(asked).await {
-            Some(asked) => asked.map_err(|error| not_asked(&error, &ask.secret)),
-            None => {
-                let error = no_answer("DescribeSecret or RotateSecret", &ask.secret);
-                Err(store.deadline.judge(refused(&error.into())))
-            }
-        }
+        let Some(asked) = store.deadline.keep(asked).await else {
+            let error = no_answer("DescribeSecret or RotateSecret", &ask.secret);
+            return Err(store.deadline.judge(refused(&error.into())));
+        };
+        asked.map_err(|error| not_asked(&error, &ask.secret))
     }
 
     /// Ends one rotation.
@@ -70,6 +68,8 @@ impl Invocation<'_> {
 }
 
 fn not_asked(error: &NotAsked, secret: &SecretId) -> Failure {
-    let failure = Failure::new(error.error_type(), error.to_string(), error.hint());
-    named(failure, secret)
+    match error {
+        NotAsked::Refused(failure) => named(refused(failure), secret),
+        error => Failure::new(error.error_type(), error.to_string(), error.hint()),
+    }
 }

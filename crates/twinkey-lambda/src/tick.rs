@@ -9,7 +9,7 @@ use twinkey_core::{Engine, Failure, RotationFailure, SystemClock};
 use crate::function::{Invocation, write};
 use crate::refusal::{Refusal, refused};
 
-/// Two calls of a secret, ListSecretVersionIds and RotateSecret, fit into what [`Limits::for_asking`] keeps for them:
+/// Two calls of a secret, `ListSecretVersionIds` and `RotateSecret`, fit into what [`Limits::for_asking`] keeps for them:
 /// so a tick comes to its own end, and tells what it did, whatever hangs.
 const HURRIED: Patience = Patience {
     connect: Duration::from_secs(1),

@@ -68,7 +68,11 @@ async fn a_tick_is_one_line_with_its_metrics_over_all_managed_secrets() {
     world.hourly("due").await;
     world.pass(75);
     world.hourly("young").await;
+    let _ = world.account.aws.take_calls();
     world.tick().await;
+    // The one that is not due costs no call of its own.
+    let calls = ["ListSecrets", "ListSecretVersionIds", "RotateSecret"];
+    assert_eq!(world.account.aws.take_calls(), calls);
     let lines = world.function.streams().records("tick");
     let [line] = &lines[..] else {
         panic!("one line: {lines:?}")

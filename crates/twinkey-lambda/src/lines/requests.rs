@@ -86,7 +86,7 @@ struct Abandoned<'a> {
     retired: &'a [RetiredKey],
 }
 
-impl<'a> Writer<'a> {
+impl Writer<'_> {
     /// What a tick has found and done.
     pub(crate) fn tick(self, tick: &Invocation<'_>, result: &Result<Report, Failure>) -> String {
         let told = result.as_ref().ok().map(|report| found(report, Utc::now()));
