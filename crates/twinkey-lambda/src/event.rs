@@ -1,5 +1,7 @@
 //! What the function can be asked for.
 
+mod asked;
+
 use serde_json::{Map, Value};
 use twinkey_aws::{ManualAsk, RotationToken};
 use twinkey_core::{DocumentError, SecretId, StepRequest, VersionId};
@@ -70,11 +72,11 @@ impl Event {
         if has("Step") || has("ClientRequestToken") {
             step(text, &fields)
         } else if has("rotate") {
-            rotate(&fields)
+            asked::rotate(&fields)
         } else if has("abandon") {
-            abandon(&fields)
+            asked::abandon(&fields)
         } else if has("rotateDue") {
-            Asked::read("rotateDue", &[], &fields).map(|_| Self::RotateDue)
+            asked::rotate_due(&fields)
         } else if is_scheduled(&fields) {
             Ok(Self::RotateDue)
         } else {
@@ -109,90 +111,6 @@ fn step(text: &str, fields: &Map<String, Value>) -> Result<Event, EventError> {
         request,
         rotation_token,
     })
-}
-
-fn rotate(event: &Map<String, Value>) -> Result<Event, EventError> {
-    let asked = Asked::read("rotate", &["secretId", "reason", "force"], event)?;
-    let reason = asked.optional_text("reason")?.map(str::trim);
-    Ok(Event::Rotate(ManualAsk {
-        secret: asked.secret()?,
-        reason: reason.filter(|it| !it.is_empty()).map(str::to_owned),
-        force: asked.flag("force")?,
-    }))
-}
-
-fn abandon(event: &Map<String, Value>) -> Result<Event, EventError> {
-    let asked = Asked::read("abandon", &["secretId", "token"], event)?;
-    let secret = asked.secret()?;
-    let token = VersionId::parse(asked.text("token")?)
-        .map_err(|error| asked.refused("token", &format!("is none: {error}")))?;
-    Ok(Event::Abandon(Ending { secret, token }))
-}
-
-/// The object below a name, which must be the only field of the event: what we do not know, we cannot heed.
-struct Asked<'a> {
-    name: &'static str,
-    fields: &'a Map<String, Value>,
-}
-
-impl<'a> Asked<'a> {
-    fn read(
-        name: &'static str,
-        known: &[&str],
-        event: &'a Map<String, Value>,
-    ) -> Result<Self, EventError> {
-        let refused = |problem: &str| {
-            let error = DocumentError::new(name, problem);
-            EventError::Field { what: name, error }
-        };
-        if event.len() > 1 {
-            return Err(refused("must be the only field of the event"));
-        }
-        let Some(Value::Object(fields)) = event.get(name) else {
-            return Err(refused("must be an object"));
-        };
-        if fields.keys().all(|field| known.contains(&field.as_str())) {
-            return Ok(Self { name, fields });
-        }
-        let known = known.join(", ");
-        let known = if known.is_empty() { "none" } else { &known };
-        Err(refused(&format!(
-            "has fields besides those it may have: {known}"
-        )))
-    }
-
-    /// A name or an ARN.
-    fn secret(&self) -> Result<SecretId, EventError> {
-        self.text("secretId").map(SecretId::new)
-    }
-
-    fn text(&self, field: &str) -> Result<&'a str, EventError> {
-        let text = self.optional_text(field)?;
-        text.ok_or_else(|| self.refused(field, "is missing"))
-    }
-
-    fn optional_text(&self, field: &str) -> Result<Option<&'a str>, EventError> {
-        match self.fields.get(field) {
-            None | Some(Value::Null) => Ok(None),
-            Some(Value::String(text)) => Ok(Some(text)),
-            Some(_) => Err(self.refused(field, "must be a string")),
-        }
-    }
-
-    fn flag(&self, field: &str) -> Result<bool, EventError> {
-        match self.fields.get(field) {
-            None | Some(Value::Null) => Ok(false),
-            Some(Value::Bool(flag)) => Ok(*flag),
-            Some(_) => Err(self.refused(field, "must be true or false")),
-        }
-    }
-
-    fn refused(&self, field: &str, problem: &str) -> EventError {
-        EventError::Field {
-            what: self.name,
-            error: DocumentError::new(field, problem),
-        }
-    }
 }
 
 /// What an event of somebody else's is called, by the names that its vendors give it.
