@@ -3,8 +3,8 @@
 use async_trait::async_trait;
 use chrono::TimeDelta;
 use twinkey_core::{
-    Description, DocumentError, Ended, ErrorKind, Inspection, KeyId, Kinds, Pass, ProviderError, Random,
-    RotationFailure, Rotator, SecretValue, StepReport, Version,
+    Description, DocumentError, Ended, ErrorKind, Inspection, KeyId, Kinds, Pass, ProviderError,
+    Random, RotationFailure, Rotator, SecretValue, StepReport, Version,
 };
 
 use crate::deadline::Deadline;
