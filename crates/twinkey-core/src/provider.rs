@@ -137,7 +137,7 @@ pub trait Issue<S>: Send + Sync {
     /// NOT repeatable: each call may leave one more live key. The label goes with the key where
     /// the server has room for one.
     ///
-    /// An error says that no key was made, unless it is [`ErrorKind::Transient`]: so an answer that did not
+    /// An error says that no key was made, unless it is [`crate::ErrorKind::Transient`]: so an answer that did not
     /// come, or that cannot be read, is transient. (P4)
     async fn mint(&self, current: &S, label: &KeyLabel) -> Result<S, ProviderError>;
 }
