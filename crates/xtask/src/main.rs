@@ -73,9 +73,6 @@ fn test(filter: &[&str]) -> Result<(), String> {
 
 fn long_test(filter: &[&str]) -> Result<(), String> {
     test(filter)?;
-    // A second build, which shows that the bytes are the same, is left to `package --check`: it takes as long again.
-    package::package()?;
-    package::start()?;
     sabotage::sabotage(&[])
 }
 

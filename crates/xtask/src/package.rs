@@ -41,7 +41,7 @@ pub(crate) fn package() -> Result<(), String> {
 }
 
 /// Starts what is in them: for this processor as it is, the other one in an emulator.
-pub(crate) fn start() -> Result<(), String> {
+fn start() -> Result<(), String> {
     crate::find_or_install_postgres()?;
     find_or_unpack_qemu()?;
     let tests = "test --package twinkey-tests --test package -- --ignored";

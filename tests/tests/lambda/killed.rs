@@ -191,10 +191,11 @@ async fn p5_kill_nine_at_each_call_of_a_tick_that_abandons_and_asks_is_mended_by
         let key = world.account.at(&name, &Stage::Pending).expect("a key");
         world.pass(61);
         let (report, killed) = world.kill_at(call, &name, SCHEDULER).await;
-        assert!(!world.account.site.accepts(&key).await, "P4 at call {call}");
         let asked = token(only(&report));
         assert_ne!(asked, half, "call {call}");
         world.assert_mended(&name, &arn, &asked, call).await;
+        // Killed after AWSPENDING came off, the tick leaves the key to the rotation that it asks for next.
+        assert!(!world.account.site.accepts(&key).await, "P4 at call {call}");
         // So that the next report has one secret again.
         if (call + 1).is_multiple_of(ROTATIONS) {
             let fake = world.account.aws.fake();
