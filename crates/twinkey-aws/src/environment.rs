@@ -6,10 +6,10 @@ use std::fmt::Display;
 use aws_config::SdkConfig;
 use twinkey_core::{SecretValue, StoreError};
 
+use crate::kms::CIPHERTEXT;
 use crate::{Kms, Patience};
 
 const OURS: &str = "TWINKEY_";
-const CIPHERTEXT: &str = "kms:";
 
 /// The variables that begin with `TWINKEY_`. Its `Debug` shows no value.
 #[derive(Clone, Debug)]

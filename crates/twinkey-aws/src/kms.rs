@@ -20,7 +20,8 @@ use crate::{Patience, retries};
 const STORE: &str = "twinkey:store";
 /// The name under which it holds the variable that a configuration value belongs to.
 const VARIABLE: &str = "twinkey:variable";
-const CIPHERTEXT: &str = "kms:";
+/// What a value that is ciphertext begins with.
+pub(crate) const CIPHERTEXT: &str = "kms:";
 const KEY_LEN: usize = 32;
 
 /// KMS in one region, by one caller's rights. Clones share their connections.
