@@ -18,6 +18,9 @@ use crate::problem::Problem;
 /// The longest document that is read: a little more than a store takes, so that the store says why.
 const LONGEST_DOCUMENT: u64 = 70_000;
 
+/// How often a put is repeated that was not heard of: it is the same version again, and not a second one.
+const REPEATS: u32 = 2;
+
 pub(crate) async fn put(opened: &Opened, put: &Put) -> Result<(), Problem> {
     let value = read_document(&put.from_file)?;
     let secret = SecretId::new(&put.name);
@@ -50,6 +53,12 @@ async fn put_on_aws(
     };
     if !tags.is_empty() {
         store.tag(secret, tags).await?;
+    }
+    for _ in 0..REPEATS {
+        let stored = store.put(secret, id, value, &[Stage::Current]).await;
+        if !matches!(stored, Err(StoreError::Transient { .. })) {
+            return Ok(stored?);
+        }
     }
     Ok(store.put(secret, id, value, &[Stage::Current]).await?)
 }

@@ -104,6 +104,21 @@ async fn every_page_of_the_list_is_read() {
 }
 
 #[tokio::test]
+async fn p5_a_put_that_was_not_heard_of_is_repeated_as_the_same_version() {
+    let account = Account::open().await;
+    account.secret("app").await;
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    let document = account.document("app", "TEST-put");
+    std::fs::write(file.path(), document.to_string()).expect("written");
+    let before = account.documents("app").len();
+    account.aws.next("PutSecretValue", Trouble::DropAfter);
+    let put = account.put_file("app", file.path()).await;
+    assert!(put.status.success(), "{}", text(&put.stderr));
+    assert_eq!(account.aws.count("PutSecretValue"), 2);
+    assert_eq!(account.documents("app").len(), before + 1);
+}
+
+#[tokio::test]
 async fn status_of_all_reads_no_value_that_is_none_of_our_business() {
     let account = Account::open().await;
     rotated(&account, "app").await;
