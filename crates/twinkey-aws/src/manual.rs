@@ -150,11 +150,8 @@ fn check(description: &Description, force: bool, clock: &dyn Clock) -> Result<()
         .unwrap_or_default();
     let now = clock.now();
     // As far as it is known without the value: AWSCURRENT may be younger, by a person's hand.
-    let description = &Description {
-        current_since: description.rotated_at,
-        ..description.clone()
-    };
-    match overlap_ends(description, overlap, now) {
+    let description = description.clone().dated_by(None);
+    match overlap_ends(&description, overlap, now) {
         Some(end) if end > now && !force => Err(RotationFailure::Overlap { wait: end - now }),
         _ => Ok(()),
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use serde::Deserialize;
-use twinkey_core::{Borrow, DocumentError, Kinds, Rotator, SecretValue};
+use twinkey_core::{Borrow, DocumentError, Kinds, Provider, Rotator, SecretValue};
 pub use twinkey_postgres::SettingsError;
 use twinkey_postgres::{PostgresProvider, Settings};
 
@@ -11,6 +11,21 @@ use twinkey_postgres::{PostgresProvider, Settings};
 #[derive(Clone)]
 pub struct Catalog {
     postgres: PostgresProvider,
+}
+
+/// Puts something around whichever provider a document belongs to, such as a limit to how long its calls take.
+pub trait Wrap {
+    /// The rotator of a provider.
+    fn wrap<P: Provider<Secret: 'static> + 'static>(&self, provider: P) -> Box<dyn Rotator>;
+}
+
+/// Puts nothing around it.
+struct Bare;
+
+impl Wrap for Bare {
+    fn wrap<P: Provider<Secret: 'static> + 'static>(&self, provider: P) -> Box<dyn Rotator> {
+        Box::new(provider)
+    }
 }
 
 /// By what a document says which kind it is: AWS's own structures by `engine`.
@@ -35,10 +50,13 @@ impl Catalog {
     ) -> Result<Self, SettingsError> {
         Ok(Self::new(Settings::from_env(variable)?, borrow))
     }
-}
 
-impl Kinds for Catalog {
-    fn open(&self, value: &SecretValue) -> Result<Box<dyn Rotator>, DocumentError> {
+    /// The rotator for a document, with `wrap` around its provider.
+    pub fn open_in(
+        &self,
+        wrap: &impl Wrap,
+        value: &SecretValue,
+    ) -> Result<Box<dyn Rotator>, DocumentError> {
         let kind: Kind = serde_json::from_str(value.expose()).map_err(|_| {
             DocumentError::new(
                 "document",
@@ -46,7 +64,7 @@ impl Kinds for Catalog {
             )
         })?;
         match kind.engine.as_deref() {
-            Some("postgres") => Ok(Box::new(self.postgres.clone())),
+            Some("postgres") => Ok(wrap.wrap(self.postgres.clone())),
             Some(_) => Err(DocumentError::new(
                 "engine",
                 "is none that twinkey rotates; it knows postgres",
@@ -56,6 +74,12 @@ impl Kinds for Catalog {
                 "is missing, so the kind of the key is unknown",
             )),
         }
+    }
+}
+
+impl Kinds for Catalog {
+    fn open(&self, value: &SecretValue) -> Result<Box<dyn Rotator>, DocumentError> {
+        self.open_in(&Bare, value)
     }
 }
 

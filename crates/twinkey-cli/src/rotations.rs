@@ -115,9 +115,7 @@ async fn due_on_aws(
     let current = store.read(&seen.arn, &at).await?;
     let rotator = kinds.open(&current.value)?;
     let overlap = policy.min_overlap.unwrap_or_else(|| rotator.min_overlap());
-    let mut description = seen.description.clone();
-    // Not before its value was stored, and, if that was in the last rotation, when that finished.
-    description.current_since = Some(current.created_at).max(description.rotated_at);
+    let description = seen.description.clone().dated_by(Some(current.created_at));
     let now = clock.now();
     let schedule = policy.schedule.as_ref();
     Ok(Due {

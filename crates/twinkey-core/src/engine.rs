@@ -6,9 +6,9 @@ use chrono::TimeDelta;
 
 use crate::guard::{Position, position};
 use crate::{
-    Clock, DocumentError, Ended, Policy, Random, RetiredKey, RotationError, RotationFailure,
-    Rotator, SecretId, SecretValue, Selector, Stage, Step, StepReport, StepRequest, Store,
-    StoreError, Version, VersionId, overlap_ends,
+    Clock, Description, DocumentError, Ended, Policy, Random, RetiredKey, RotationError,
+    RotationFailure, Rotator, SecretId, SecretValue, Selector, Stage, Step, StepReport,
+    StepRequest, Store, StoreError, Version, VersionId, overlap_ends,
 };
 
 /// Which provider a document belongs to.
@@ -103,7 +103,9 @@ impl Engine<'_> {
                 is_pending,
             };
             let rotator = self.open(&ended.current)?;
-            rotator.abandon(&pass, ended).await?;
+            let abandoned = rotator.abandon(&pass, ended).await;
+            rotator.close().await;
+            abandoned?;
         } else if is_pending {
             pass.detach_pending().await?;
         }
@@ -122,13 +124,19 @@ impl Engine<'_> {
         let policy = Policy::parse(&description.tags)?;
         let current = pass.read(Stage::Current).await?;
         let rotator = self.open(&current)?;
+        // Where keys are in use, even a schedule that is too slow is better than none.
+        if !description.holds_previous() {
+            keeps_two(&policy, rotator.as_ref())?;
+        }
         pass.respect_overlap(
             &description,
             &current,
             policy.min_overlap.unwrap_or_else(|| rotator.min_overlap()),
         )
         .await?;
-        rotator.create(pass, description, current, random).await
+        let created = rotator.create(pass, description, current, random).await;
+        rotator.close().await;
+        created
     }
 
     async fn set_secret(&self, pass: &Pass<'_>) -> Result<StepReport, RotationFailure> {
@@ -144,32 +152,50 @@ impl Engine<'_> {
             return Ok(StepReport::already_done());
         }
         let current = pass.read(Stage::Current).await?;
-        self.open(&current)?.set(pass, current, pending).await
+        let rotator = self.open(&current)?;
+        let set = rotator.set(pass, current, pending).await;
+        rotator.close().await;
+        set
     }
 
     async fn test_secret(&self, pass: &Pass<'_>) -> Result<StepReport, RotationFailure> {
-        let pending = pass.read_pending().await?;
-        if pending.is_none() {
-            match pass.position().await? {
-                Position::Published => return Ok(StepReport::already_done()),
-                // Stored since: what has not been used must not pass as tested. (P6)
-                Position::Stored => {
-                    return Err(RotationFailure::OutOfOrder(
-                        "the new key was stored during this step".into(),
-                    ));
-                }
-                Position::Empty => {}
+        if let Some(pending) = pass.read_pending().await? {
+            let current = pass.read(Stage::Current).await?;
+            if current.id == *pass.token {
+                return Ok(StepReport::already_done());
             }
+            let rotator = self.open(&current)?;
+            let tested = rotator.test(pass, current, pending).await;
+            rotator.close().await;
+            return tested;
         }
+        let description = pass.store.describe(pass.secret).await?;
+        match position(&description, pass.token)? {
+            Position::Published => Ok(StepReport::already_done()),
+            // Stored since: what has not been used must not pass as tested. (P6)
+            Position::Stored => Err(RotationFailure::OutOfOrder(
+                "the new key was stored during this step".into(),
+            )),
+            Position::Empty => self.check(pass, &description).await,
+        }
+    }
+
+    /// testSecret without a pending key.
+    async fn check(
+        &self,
+        pass: &Pass<'_>,
+        description: &Description,
+    ) -> Result<StepReport, RotationFailure> {
+        let policy = Policy::parse(&description.tags)?;
         let current = pass.read(Stage::Current).await?;
         if current.id == *pass.token {
             return Ok(StepReport::already_done());
         }
         let rotator = self.open(&current)?;
-        match pending {
-            Some(pending) => rotator.test(pass, current, pending).await,
-            None => rotator.check(pass, current).await,
-        }
+        keeps_two(&policy, rotator.as_ref())?;
+        let checked = rotator.check(pass, current).await;
+        rotator.close().await;
+        checked
     }
 
     fn open(&self, current: &Version) -> Result<Box<dyn Rotator>, RotationFailure> {
@@ -179,6 +205,14 @@ impl Engine<'_> {
                 whose: "current",
                 error,
             })
+    }
+}
+
+/// Shows that the tags leave two keys of this kind unexpired at every moment.
+fn keeps_two(policy: &Policy, rotator: &dyn Rotator) -> Result<(), RotationFailure> {
+    match rotator.lifetime() {
+        Some(lifetime) => Ok(policy.keeps_two(rotator.min_overlap(), lifetime)?),
+        None => Ok(()),
     }
 }
 
@@ -261,17 +295,12 @@ impl Pass<'_> {
     /// so that nothing stays pending and the next request starts afresh. (P9)
     async fn respect_overlap(
         &self,
-        description: &crate::Description,
+        description: &Description,
         current: &Version,
         min_overlap: TimeDelta,
     ) -> Result<(), RotationFailure> {
         let now = self.clock.now();
-        let mut description = description.clone();
-        // Where no store keeps when AWSCURRENT moved: not before its value was stored, and, if that was in
-        // the last rotation, when that finished.
-        let stored = Some(current.created_at);
-        let known = description.current_since;
-        description.current_since = known.or(stored.max(description.rotated_at));
+        let description = description.clone().dated_by(Some(current.created_at));
         let wait =
             overlap_ends(&description, min_overlap, now).map_or(TimeDelta::zero(), |end| end - now);
         if self.token.is_forced() || wait <= TimeDelta::zero() {

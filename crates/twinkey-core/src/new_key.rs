@@ -15,7 +15,7 @@ pub(crate) async fn choose_and_store<S: Credential>(
     random: &mut Random,
 ) -> Result<StepReport, RotationFailure> {
     let pending = choose
-        .choose(current, random)
+        .choose(current, &label(pass), random)
         .map_err(|error| RotationFailure::Document {
             whose: "current",
             error,
@@ -47,11 +47,7 @@ pub(crate) async fn mint_and_store<P: Provider>(
         // The next rotation finds it on the server's list, and makes it dead.
         None => error.into(),
     };
-    let label = KeyLabel {
-        address: pass.store.address(pass.secret),
-        version: pass.token.clone(),
-    };
-    let minted = match issue.mint(current, &label).await {
+    let minted = match issue.mint(current, &label(pass)).await {
         Ok(minted) => minted,
         Err(error) if error.kind == ErrorKind::Transient => {
             return Err(lost(error));
@@ -78,6 +74,13 @@ pub(crate) async fn mint_and_store<P: Provider>(
     match error {
         StoreError::Conflict { .. } => still_in_flight(pass).await,
         error => Err(error.into()),
+    }
+}
+
+fn label(pass: &Pass<'_>) -> KeyLabel {
+    KeyLabel {
+        address: pass.store.address(pass.secret),
+        version: pass.token.clone(),
     }
 }
 

@@ -57,6 +57,40 @@ impl Policy {
         }
         Ok(policy)
     }
+
+    /// Shows that two keys can be unexpired at every moment, where a key dies `lifetime` after it was made: it is
+    /// replaced by the next rotation, and consumers may hold it until the one after that.
+    pub fn keeps_two(
+        &self,
+        default_overlap: TimeDelta,
+        lifetime: TimeDelta,
+    ) -> Result<(), PolicyError> {
+        let Some(schedule) = &self.schedule else {
+            return Ok(());
+        };
+        let half = lifetime / 2;
+        let wrong = |tag: &str, interval| {
+            let problem = format!(
+                "a key lives {} and must outlive two rotations, but 2 × {} is not less than that: rotate more \
+                 often than every {}",
+                spell(lifetime),
+                spell(interval),
+                spell(half)
+            );
+            PolicyError {
+                tag: tag.to_owned(),
+                problem,
+            }
+        };
+        let overlap = self.min_overlap.unwrap_or(default_overlap);
+        if overlap >= half {
+            return Err(wrong(MIN_OVERLAP_TAG, overlap));
+        }
+        match schedule.interval_of_at_least(half) {
+            Some(interval) => Err(wrong(SCHEDULE_TAG, interval)),
+            None => Ok(()),
+        }
+    }
 }
 
 /// Parses `<integer><s|m|h|d>`; `0s` means none.
@@ -158,6 +192,46 @@ mod tests {
         let error =
             Policy::parse(&tags(&[("twinkey:shedule", "rate(1 day)")])).expect_err("unknown tag");
         assert!(error.problem.contains("twinkey:schedule"), "{error}");
+    }
+
+    fn two_of_an_hour(pairs: &[(&str, &str)]) -> Result<(), String> {
+        let policy = Policy::parse(&tags(pairs)).expect("valid tags");
+        let kept = policy.keeps_two(TimeDelta::minutes(5), TimeDelta::hours(1));
+        kept.map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn p2_a_key_that_dies_before_the_second_rotation_after_it_is_no_second_key() {
+        let (schedule, overlap) = (SCHEDULE_TAG, MIN_OVERLAP_TAG);
+        assert_eq!(two_of_an_hour(&[]), Ok(()), "a person asks when it is time");
+        assert_eq!(two_of_an_hour(&[(schedule, "rate(29 minutes)")]), Ok(()));
+        let error = two_of_an_hour(&[(schedule, "rate(30 minutes)")]).expect_err("too slow");
+        assert_eq!(
+            error,
+            "tag twinkey:schedule: a key lives 1h and must outlive two rotations, but 2 × 30m is not less than \
+             that: rotate more often than every 30m"
+        );
+        let often = (schedule, "rate(20 minutes)");
+        assert_eq!(two_of_an_hour(&[often, (overlap, "29m")]), Ok(()));
+        let error = two_of_an_hour(&[often, (overlap, "30m")]).expect_err("rarely allowed");
+        assert!(error.starts_with("tag twinkey:min-overlap: "), "{error}");
+        let error = two_of_an_hour(&[(schedule, "cron(0 * * * ? *)")]).expect_err("hourly");
+        assert!(error.contains("2 × 1h"), "{error}");
+    }
+
+    #[test]
+    fn p2_the_longest_pause_of_a_schedule_counts() {
+        let of_days = |schedule: &str, days| {
+            let policy = Policy::parse(&tags(&[(SCHEDULE_TAG, schedule)])).expect("valid tags");
+            policy.keeps_two(TimeDelta::hours(1), TimeDelta::days(days))
+        };
+        // 31 days at most, and from May to December 214.
+        assert_eq!(of_days("cron(0 8 1 * ? *)", 63), Ok(()));
+        of_days("cron(0 8 1 * ? *)", 62).expect_err("twice 31 days");
+        assert_eq!(of_days("cron(0 8 1 1-5,12 ? *)", 429), Ok(()));
+        of_days("cron(0 8 1 1-5,12 ? *)", 428).expect_err("twice 214 days");
+        // Once a year.
+        of_days("cron(0 8 1 1 ? *)", 730).expect_err("twice 365 days");
     }
 
     #[test]

@@ -90,6 +90,24 @@ pub trait Provider: Send + Sync {
         current: &Self::Secret,
         address: &SecretAddress,
     ) -> Result<Listing, ProviderError>;
+
+    /// How long a new key lives, if keys of this kind die by themselves.
+    fn lifetime(&self) -> Option<TimeDelta> {
+        None
+    }
+
+    /// Read-only: when somebody last used the key, where the server keeps that.
+    async fn last_used(
+        &self,
+        secret: &Self::Secret,
+    ) -> Result<Option<DateTime<Utc>>, ProviderError> {
+        let _ = secret;
+        Ok(None)
+    }
+
+    /// The end of a step, whether it passed or not: gives back what was taken for it, such as a session at the
+    /// server. What cannot be given back must end by itself.
+    async fn close(&self) {}
 }
 
 /// Who picks the value of a new key.
@@ -114,8 +132,14 @@ impl<S> Origin<'_, S> {
 /// A key whose value we pick.
 #[async_trait]
 pub trait Choose<S>: Send + Sync {
-    /// Same target as `current`, the free slot, a fresh value. Pure but for `random`.
-    fn choose(&self, current: &S, random: &mut Random) -> Result<S, DocumentError>;
+    /// Same target as `current`, the free slot, a fresh value; the label goes into the document where the
+    /// server has room for one. Pure but for `random`.
+    fn choose(
+        &self,
+        current: &S,
+        label: &KeyLabel,
+        random: &mut Random,
+    ) -> Result<S, DocumentError>;
 
     /// Makes the server accept `pending`. Repeatable: the same pending, the same end state.
     /// Fenced at the server where a key replaces another in its place: [`crate::ErrorKind::Conflict`] if a

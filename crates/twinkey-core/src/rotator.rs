@@ -19,6 +19,9 @@ pub trait Rotator: Send + Sync {
     /// How long a key of this kind stays current at least, unless a tag says otherwise.
     fn min_overlap(&self) -> TimeDelta;
 
+    /// How long a new key lives, if keys of this kind die by themselves.
+    fn lifetime(&self) -> Option<TimeDelta>;
+
     /// Whether a text is a document of this kind. Pure.
     fn parse(&self, value: &SecretValue) -> Result<Option<KeyId>, DocumentError>;
 
@@ -61,6 +64,9 @@ pub trait Rotator: Send + Sync {
         value: &SecretValue,
         current: &SecretValue,
     ) -> Result<Inspection, ProviderError>;
+
+    /// The end of a step: gives back what was taken for it.
+    async fn close(&self);
 }
 
 /// A rotation that is to be ended, and what is published.
@@ -83,6 +89,8 @@ pub struct Inspection {
     pub key: Option<KeyId>,
     /// When it dies by itself.
     pub expires_at: Option<DateTime<Utc>>,
+    /// When somebody last used it, where the server keeps that.
+    pub last_used: Option<DateTime<Utc>>,
     /// What the server says.
     pub verdict: Verdict,
 }
@@ -91,6 +99,10 @@ pub struct Inspection {
 impl<P: Provider> Rotator for P {
     fn min_overlap(&self) -> TimeDelta {
         self.origin().min_overlap()
+    }
+
+    fn lifetime(&self) -> Option<TimeDelta> {
+        Provider::lifetime(self)
     }
 
     fn parse(&self, value: &SecretValue) -> Result<Option<KeyId>, DocumentError> {
@@ -209,11 +221,20 @@ impl<P: Provider> Rotator for P {
         let secret = P::Secret::parse(value)?;
         secret.same_target(&P::Secret::parse(current)?)?;
         let verdict = self.verify(&secret).await?;
+        let last_used = match verdict {
+            Verdict::Accepted => self.last_used(&secret).await?,
+            Verdict::Refused { .. } | Verdict::NoKey => None,
+        };
         Ok(Inspection {
             key: secret.key_id(),
             expires_at: secret.expires_at(),
+            last_used,
             verdict,
         })
+    }
+
+    async fn close(&self) {
+        Provider::close(self).await;
     }
 }
 

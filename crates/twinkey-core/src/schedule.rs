@@ -42,6 +42,23 @@ impl Schedule {
         }
     }
 
+    /// An interval between two due moments that is at least as long as `limit`, if there is one in a year.
+    pub(crate) fn interval_of_at_least(&self, limit: TimeDelta) -> Option<TimeDelta> {
+        if let Some(interval) = self.interval() {
+            return (interval >= limit).then_some(interval);
+        }
+        let year_end = DateTime::UNIX_EPOCH + TimeDelta::days(366);
+        let mut at = self.next_after(DateTime::UNIX_EPOCH)?;
+        while at < year_end {
+            let next = self.next_after(at)?;
+            if next - at >= limit {
+                return Some(next - at);
+            }
+            at = next;
+        }
+        None
+    }
+
     /// The fixed interval of a `rate`.
     #[must_use]
     pub fn interval(&self) -> Option<TimeDelta> {

@@ -221,6 +221,14 @@ impl Description {
         self.versions.get(version).and_then(slot_among)
     }
 
+    /// With when AWSCURRENT moved, where the store does not keep that: not before its value was `stored`, and, if
+    /// that was in the last rotation, when that finished.
+    #[must_use]
+    pub fn dated_by(mut self, stored: Option<DateTime<Utc>>) -> Self {
+        self.current_since = self.current_since.or(stored.max(self.rotated_at));
+        self
+    }
+
     /// Whether the next rotation would retire a key that consumers may still hold: one that an
     /// earlier rotation left. What a person put before the first rotation is no such key.
     pub fn holds_previous(&self) -> bool {

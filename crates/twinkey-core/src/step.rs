@@ -35,9 +35,7 @@ impl Step {
         Self::TestSecret,
         Self::FinishSecret,
     ];
-}
 
-impl Step {
     /// As Secrets Manager spells it.
     #[must_use]
     pub fn name(self) -> &'static str {

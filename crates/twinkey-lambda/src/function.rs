@@ -85,9 +85,9 @@ impl Function {
 
     /// The kinds of keys, whose servers must answer in time.
     pub(crate) fn kinds(&self) -> Result<KindsInTime<'_>, Failure> {
-        let kinds = self.catalog.as_ref().map_err(Failure::clone)?;
+        let catalog = self.catalog.as_ref().map_err(Failure::clone)?;
         let deadline = &self.store.deadline;
-        Ok(KindsInTime { kinds, deadline })
+        Ok(KindsInTime { catalog, deadline })
     }
 }
 

@@ -108,6 +108,7 @@ mod tests {
 
     use rand::SeedableRng as _;
     use rand::rngs::StdRng;
+    use twinkey_catalog::Wrap as _;
     use twinkey_core::{
         DocumentError, Engine, Failure, Kinds, Rotator, Step, StepReport, StepRequest,
     };
@@ -116,11 +117,11 @@ mod tests {
     use super::*;
     use crate::refusal::failed;
 
-    struct Kind(FaultyProvider<FakeProvider>);
+    struct Kind(FaultyProvider<FakeProvider>, Deadline);
 
     impl Kinds for Kind {
         fn open(&self, _: &SecretValue) -> Result<Box<dyn Rotator>, DocumentError> {
-            Ok(Box::new(self.0.clone()))
+            Ok(self.1.wrap(self.0.clone()))
         }
     }
 
@@ -133,14 +134,8 @@ mod tests {
             deadline: deadline.clone(),
             labelled: Labelled::default(),
         };
-        let kind = Kind(FaultyProvider::new(
-            scene.provider.clone(),
-            scene.injector.clone(),
-        ));
-        let kinds = KindsInTime {
-            kinds: &kind,
-            deadline: &deadline,
-        };
+        let provider = FaultyProvider::new(scene.provider.clone(), scene.injector.clone());
+        let kinds = Kind(provider, deadline.clone());
         let engine = Engine {
             store: &store,
             kinds: &kinds,
@@ -190,6 +185,26 @@ mod tests {
             }
         }
         assert!(told > 0, "nothing had died before a call that hung");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn p4_a_mint_that_hangs_is_told_as_a_possible_stray_where_none_can_be_listed() {
+        let calm = company(FakeKind::Token { listable: false }).await;
+        let mut told = Vec::new();
+        for call in 0.. {
+            let scene = calm.fork();
+            let token = scene.begin();
+            scene.injector.freeze_at(call);
+            let Err(failure) = step(&scene, Step::CreateSecret, &token).await else {
+                break;
+            };
+            let calls = scene.injector.calls();
+            let hung = calls.get(call).expect("it was begun").name;
+            let strays = failure.error_type == "PossibleStray";
+            assert_eq!(strays, ["mint", "put"].contains(&hung), "{hung}");
+            told.extend(strays.then_some(hung));
+        }
+        assert_eq!(told, ["mint", "put"]);
     }
 
     #[tokio::test(start_paused = true)]

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use tokio_postgres::error::SqlState;
 use twinkey_core::{
-    Borrow, Choose, DocumentError, Fence, LastLook, Listing, Origin, Provider, ProviderError,
-    Random, Retired, RetiredKey, Retiring, SecretAddress, Verdict, escape_control,
+    Borrow, Choose, DocumentError, Fence, KeyLabel, LastLook, Listing, Origin, Provider,
+    ProviderError, Random, Retired, RetiredKey, Retiring, SecretAddress, Verdict, escape_control,
 };
 
 use crate::admin;
@@ -176,6 +176,7 @@ impl Choose<PostgresSecret> for PostgresProvider {
     fn choose(
         &self,
         current: &PostgresSecret,
+        _label: &KeyLabel,
         random: &mut Random,
     ) -> Result<PostgresSecret, DocumentError> {
         current.successor(random)

@@ -14,6 +14,9 @@ use twinkey_core::{
 use crate::fake_server::Key;
 use crate::{FakeClock, FakeServer};
 
+/// How long a token lives.
+const TOKEN_LIFETIME: TimeDelta = TimeDelta::hours(1);
+
 /// How the fake server's keys come to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FakeKind {
@@ -252,9 +255,13 @@ impl Provider for FakeProvider {
                     .collect(),
             ),
             FakeKind::Token { listable: false } => Listing::CannotList {
-                dead_within: TimeDelta::hours(1),
+                dead_within: TOKEN_LIFETIME,
             },
         })
+    }
+
+    fn lifetime(&self) -> Option<TimeDelta> {
+        matches!(self.kind, FakeKind::Token { .. }).then_some(TOKEN_LIFETIME)
     }
 }
 
@@ -263,6 +270,7 @@ impl Choose<FakeSecret> for FakeProvider {
     fn choose(
         &self,
         current: &FakeSecret,
+        _label: &KeyLabel,
         random: &mut Random,
     ) -> Result<FakeSecret, DocumentError> {
         let account = match self.kind {
@@ -318,7 +326,7 @@ impl Issue<FakeSecret> for FakeProvider {
         label: &KeyLabel,
     ) -> Result<FakeSecret, ProviderError> {
         let value = self.server.next_value();
-        let expires_at = Some(self.clock.now() + TimeDelta::hours(1));
+        let expires_at = Some(self.clock.now() + TOKEN_LIFETIME);
         self.server.place(Key {
             account: current.account.clone(),
             value: value.clone(),

@@ -1,6 +1,7 @@
 //! A provider whose every call passes the injector.
 
 use async_trait::async_trait;
+use chrono::{DateTime, TimeDelta, Utc};
 use twinkey_core::{
     Choose, DocumentError, ErrorKind, Fence, Issue, KeyLabel, LastLook, ListedKey, Listing, Origin,
     Provider, ProviderError, Random, Retired, RetiredKey, Retiring, SecretAddress, Verdict,
@@ -88,6 +89,19 @@ where
             .call("list", self.inner.list(current, address), None)
             .await
     }
+
+    fn lifetime(&self) -> Option<TimeDelta> {
+        self.inner.lifetime()
+    }
+
+    async fn last_used(&self, secret: &P::Secret) -> Result<Option<DateTime<Utc>>, ProviderError> {
+        self.inner.last_used(secret).await
+    }
+
+    /// No call of its own: it changes no key, and a process that dies does not make it.
+    async fn close(&self) {
+        self.inner.close().await;
+    }
 }
 
 const OTHER_ORIGIN: &str = "the engine asked for the origin first";
@@ -98,11 +112,16 @@ where
     P: Provider + Clone + 'static,
     P::Secret: 'static,
 {
-    fn choose(&self, current: &P::Secret, random: &mut Random) -> Result<P::Secret, DocumentError> {
+    fn choose(
+        &self,
+        current: &P::Secret,
+        label: &KeyLabel,
+        random: &mut Random,
+    ) -> Result<P::Secret, DocumentError> {
         let Origin::Chosen(choose) = self.inner.origin() else {
             unreachable!("{OTHER_ORIGIN}")
         };
-        choose.choose(current, random)
+        choose.choose(current, label, random)
     }
 
     async fn apply(

@@ -7,9 +7,9 @@ use chrono::{DateTime, Utc};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use twinkey_core::{
-    Choose, Description, DocumentError, Fence, LastLook, Listing, Origin, Provider, ProviderError,
-    Random, Retired, RetiredKey, Retiring, SecretAddress, SecretId, SecretValue, Selector, Stage,
-    Store, StoreError, Verdict, Version, VersionId,
+    Choose, Description, DocumentError, Fence, KeyLabel, LastLook, Listing, Origin, Provider,
+    ProviderError, Random, Retired, RetiredKey, Retiring, SecretAddress, SecretId, SecretValue,
+    Selector, Stage, Store, StoreError, Verdict, Version, VersionId,
 };
 use twinkey_testkit::{
     Deviation, FakeClock, FakeKind, FakeProvider, FakeSecret, FakeSecretsManager, FakeServer,
@@ -330,13 +330,14 @@ mod provider {
         fn choose(
             &self,
             current: &FakeSecret,
+            label: &KeyLabel,
             random: &mut Random,
         ) -> Result<FakeSecret, DocumentError> {
             if self.has(Defect::ChoosesTheSameAgain) {
                 let mut random = StdRng::seed_from_u64(1);
-                return self.choice().choose(current, &mut random);
+                return self.choice().choose(current, label, &mut random);
             }
-            let chosen = self.choice().choose(current, random)?;
+            let chosen = self.choice().choose(current, label, random)?;
             if self.has(Defect::MakesWhatItChooses) {
                 let value = chosen.value.clone().unwrap_or_default();
                 self.server.add_by_hand(&chosen.account, &value);

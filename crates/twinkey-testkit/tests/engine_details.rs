@@ -154,9 +154,10 @@ impl Choose<FakeSecret> for Marked {
     fn choose(
         &self,
         current: &FakeSecret,
+        label: &KeyLabel,
         random: &mut Random,
     ) -> Result<FakeSecret, DocumentError> {
-        self.inner.choose(current, random)
+        self.inner.choose(current, label, random)
     }
 
     async fn apply(
@@ -248,6 +249,7 @@ async fn p10_a_key_is_inspected_only_at_the_server_that_current_names() {
     let expected = Inspection {
         key: current.key_id(),
         expires_at: current.expires_at,
+        last_used: None,
         verdict: Verdict::Accepted,
     };
     assert_eq!(seen, expected);

@@ -1,45 +1,54 @@
 //! Kinds of keys whose servers must answer in time.
 
 use async_trait::async_trait;
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
+use twinkey_catalog::{Catalog, Wrap};
 use twinkey_core::{
-    Description, DocumentError, Ended, ErrorKind, Inspection, KeyId, Kinds, Pass, ProviderError,
-    Random, RotationFailure, Rotator, SecretValue, StepReport, Version,
+    Choose, DocumentError, ErrorKind, Fence, Issue, KeyLabel, Kinds, LastLook, Listing, Origin,
+    Provider, ProviderError, Random, Retired, RetiredKey, Retiring, Rotator, SecretAddress,
+    SecretValue, Verdict,
 };
 
 use crate::deadline::Deadline;
 
 /// Kinds of keys whose servers must answer in time.
 pub(crate) struct KindsInTime<'a> {
-    pub(crate) kinds: &'a dyn Kinds,
+    pub(crate) catalog: &'a Catalog,
     pub(crate) deadline: &'a Deadline,
 }
 
 impl Kinds for KindsInTime<'_> {
     fn open(&self, value: &SecretValue) -> Result<Box<dyn Rotator>, DocumentError> {
-        Ok(Box::new(RotatorInTime {
-            rotator: self.kinds.open(value)?,
-            deadline: self.deadline.clone(),
-        }))
+        self.catalog.open_in(self.deadline, value)
     }
 }
 
-struct RotatorInTime {
-    rotator: Box<dyn Rotator>,
+impl Wrap for Deadline {
+    fn wrap<P: Provider<Secret: 'static> + 'static>(&self, provider: P) -> Box<dyn Rotator> {
+        Box::new(ProviderInTime {
+            provider,
+            deadline: self.clone(),
+        })
+    }
+}
+
+/// A provider whose calls end in time, each by itself: the engine must learn which one did not, since a key may
+/// have been made in it.
+struct ProviderInTime<P> {
+    provider: P,
     deadline: Deadline,
 }
 
-impl RotatorInTime {
-    async fn keep<T, E: From<ProviderError>>(
+impl<P: Provider> ProviderInTime<P> {
+    async fn keep<T>(
         &self,
-        work: impl Future<Output = Result<T, E>>,
-    ) -> Result<T, E> {
-        let done = self.deadline.keep(work).await;
-        done.unwrap_or_else(|| Err(late().into()))
+        call: impl Future<Output = Result<T, ProviderError>>,
+    ) -> Result<T, ProviderError> {
+        let done = self.deadline.keep(call).await;
+        done.unwrap_or_else(|| Err(late()))
     }
 }
 
-/// The calls to the store have said so themselves.
 fn late() -> ProviderError {
     ProviderError {
         kind: ErrorKind::Transient,
@@ -51,61 +60,92 @@ fn late() -> ProviderError {
 }
 
 #[async_trait]
-impl Rotator for RotatorInTime {
-    fn min_overlap(&self) -> TimeDelta {
-        self.rotator.min_overlap()
+impl<P: Provider<Secret: 'static>> Provider for ProviderInTime<P> {
+    type Secret = P::Secret;
+
+    fn origin(&self) -> Origin<'_, P::Secret> {
+        match self.provider.origin() {
+            Origin::Chosen(_) => Origin::Chosen(self),
+            Origin::Issued(_) => Origin::Issued(self),
+        }
     }
 
-    fn parse(&self, value: &SecretValue) -> Result<Option<KeyId>, DocumentError> {
-        self.rotator.parse(value)
-    }
-
-    async fn create(
+    async fn ready(
         &self,
-        pass: &Pass<'_>,
-        description: Description,
-        current: Version,
+        current: &P::Secret,
+        address: &SecretAddress,
+    ) -> Result<P::Secret, ProviderError> {
+        self.keep(self.provider.ready(current, address)).await
+    }
+
+    async fn verify(&self, secret: &P::Secret) -> Result<Verdict, ProviderError> {
+        self.keep(self.provider.verify(secret)).await
+    }
+
+    async fn retire(&self, key: Retiring<'_, P::Secret>) -> Result<Retired, ProviderError> {
+        self.keep(self.provider.retire(key)).await
+    }
+
+    async fn list(
+        &self,
+        current: &P::Secret,
+        address: &SecretAddress,
+    ) -> Result<Listing, ProviderError> {
+        self.keep(self.provider.list(current, address)).await
+    }
+
+    fn lifetime(&self) -> Option<TimeDelta> {
+        self.provider.lifetime()
+    }
+
+    async fn last_used(&self, secret: &P::Secret) -> Result<Option<DateTime<Utc>>, ProviderError> {
+        self.keep(self.provider.last_used(secret)).await
+    }
+
+    async fn close(&self) {
+        self.deadline.keep(self.provider.close()).await;
+    }
+}
+
+const OTHER_ORIGIN: &str = "the engine asked for the origin first";
+
+#[async_trait]
+impl<P: Provider<Secret: 'static>> Choose<P::Secret> for ProviderInTime<P> {
+    fn choose(
+        &self,
+        current: &P::Secret,
+        label: &KeyLabel,
         random: &mut Random,
-    ) -> Result<StepReport, RotationFailure> {
-        let work = self.rotator.create(pass, description, current, random);
-        self.keep(work).await
+    ) -> Result<P::Secret, DocumentError> {
+        match self.provider.origin() {
+            Origin::Chosen(choose) => choose.choose(current, label, random),
+            Origin::Issued(_) => unreachable!("{OTHER_ORIGIN}"),
+        }
     }
 
-    async fn set(
+    async fn apply(
         &self,
-        pass: &Pass<'_>,
-        current: Version,
-        pending: Version,
-    ) -> Result<StepReport, RotationFailure> {
-        self.keep(self.rotator.set(pass, current, pending)).await
+        pending: &P::Secret,
+        fence: &Fence,
+        last_look: &dyn LastLook,
+    ) -> Result<Option<RetiredKey>, ProviderError> {
+        match self.provider.origin() {
+            Origin::Chosen(choose) => self.keep(choose.apply(pending, fence, last_look)).await,
+            Origin::Issued(_) => unreachable!("{OTHER_ORIGIN}"),
+        }
     }
+}
 
-    async fn test(
+#[async_trait]
+impl<P: Provider<Secret: 'static>> Issue<P::Secret> for ProviderInTime<P> {
+    async fn mint(
         &self,
-        pass: &Pass<'_>,
-        current: Version,
-        pending: Version,
-    ) -> Result<StepReport, RotationFailure> {
-        self.keep(self.rotator.test(pass, current, pending)).await
-    }
-
-    async fn check(
-        &self,
-        pass: &Pass<'_>,
-        current: Version,
-    ) -> Result<StepReport, RotationFailure> {
-        self.keep(self.rotator.check(pass, current)).await
-    }
-
-    async fn abandon(&self, pass: &Pass<'_>, ended: Ended) -> Result<(), RotationFailure> {
-        self.keep(self.rotator.abandon(pass, ended)).await
-    }
-
-    async fn inspect(
-        &self,
-        value: &SecretValue,
-        current: &SecretValue,
-    ) -> Result<Inspection, ProviderError> {
-        self.keep(self.rotator.inspect(value, current)).await
+        current: &P::Secret,
+        label: &KeyLabel,
+    ) -> Result<P::Secret, ProviderError> {
+        match self.provider.origin() {
+            Origin::Issued(issue) => self.keep(issue.mint(current, label)).await,
+            Origin::Chosen(_) => unreachable!("{OTHER_ORIGIN}"),
+        }
     }
 }

@@ -11,7 +11,7 @@ use rand::rngs::StdRng;
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 use twinkey_core::{
-    Borrow, Choose, Credential, Fence, Provider, ProviderError, SecretAddress, SecretId,
+    Borrow, Choose, Credential, Fence, KeyLabel, Provider, ProviderError, SecretAddress, SecretId,
     SecretValue, StoreError, Verdict, VersionId, VersionStamp,
 };
 use twinkey_postgres::{PostgresProvider, PostgresSecret, Settings, Timeouts};
@@ -173,7 +173,11 @@ impl Scene {
             Verdict::Accepted,
             "the current password must work (P1)"
         );
-        let pending = self.provider.choose(&ready, &mut self.random)?;
+        let label = KeyLabel {
+            address: self.address.clone(),
+            version: current.stamp.id.clone(),
+        };
+        let pending = self.provider.choose(&ready, &label, &mut self.random)?;
         pending.continues(&current.secret)?;
         Ok(self.store(pending))
     }

@@ -4,7 +4,7 @@ use rand::SeedableRng;
 use rand::rngs::StdRng;
 use twinkey_core::{
     Choose, Credential, ErrorKind, Fence, Issue, KeyLabel, Listing, Origin, Provider, Retired,
-    RetiredKey, Retiring, VersionStamp,
+    RetiredKey, Retiring, VersionId, VersionStamp,
 };
 
 use super::looks::{Counted, LabelMoved, NothingChanged};
@@ -92,8 +92,10 @@ impl<P: Provider> Bench<P> {
         stale: &VersionStamp,
     ) -> (P::Secret, Option<RetiredKey>) {
         let seed = self.stamps.unsigned_abs() * 2;
-        let pending = self.choose(choose, ready, current, seed).await;
-        let late = self.choose(choose, ready, current, seed + 1).await;
+        let version = &fence.pending.id;
+        let pending = self.choose(choose, ready, current, version, seed).await;
+        let late = &stale.id;
+        let late = self.choose(choose, ready, current, late, seed + 1).await;
         assert_ne!(pending.render(), late.render(), "each value is fresh");
         if self.has_fixed_slots(ready).await {
             late.continues(&pending)
@@ -146,10 +148,15 @@ impl<P: Provider> Bench<P> {
         choose: &dyn Choose<P::Secret>,
         ready: &P::Secret,
         current: &Held<P::Secret>,
+        version: &VersionId,
         seed: u64,
     ) -> P::Secret {
+        let label = KeyLabel {
+            address: address(),
+            version: version.clone(),
+        };
         let before = (self.verdict(ready).await, self.keys(current).await);
-        let chosen = |seed| choose.choose(ready, &mut StdRng::seed_from_u64(seed));
+        let chosen = |seed| choose.choose(ready, &label, &mut StdRng::seed_from_u64(seed));
         let pending = chosen(seed).expect("chosen");
         let again = chosen(seed).expect("chosen");
         assert_eq!(pending.render(), again.render(), "pure but for `random`");
