@@ -207,6 +207,16 @@ impl RotationFailure {
         }
     }
 
+    /// How long to wait before the next try, where that is known.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<TimeDelta> {
+        match self {
+            Self::Provider(error) | Self::PossibleStray { error, .. } => error.retry_after,
+            Self::Overlap { wait } => Some(*wait),
+            _ => None,
+        }
+    }
+
     /// Whether the same step may pass later without anybody's help.
     #[must_use]
     pub fn is_transient(&self) -> bool {

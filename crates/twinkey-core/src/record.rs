@@ -1,9 +1,11 @@
 //! What a rotation leaves behind for people: who asked, what happened, how long it took.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::{KeyId, Retired, RotationError, SecretId, Step, StepReport, Trigger, VersionId};
+use crate::{
+    KeyId, Retired, RotationError, RotationFailure, SecretId, Step, StepReport, Trigger, VersionId,
+};
 
 /// One rotation, as far as it has come. No value is ever part of it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -60,6 +62,9 @@ pub struct Failure {
     /// What to do next.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub hint: Option<String>,
+    /// How long to wait before the next try, where that is known.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub retry_after_seconds: Option<u64>,
     /// Keys that were made dead before it happened.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub retired: Vec<RetiredKey>,
@@ -76,7 +81,17 @@ impl Failure {
             error_type: error_type.into(),
             message: message.into(),
             hint,
+            retry_after_seconds: None,
             retired: Vec::new(),
+        }
+    }
+}
+
+impl From<&RotationFailure> for Failure {
+    fn from(failure: &RotationFailure) -> Self {
+        Self {
+            retry_after_seconds: failure.retry_after().map(seconds),
+            ..Self::new(failure.error_type(), failure.to_string(), failure.hint())
         }
     }
 }
@@ -84,12 +99,16 @@ impl Failure {
 impl From<&RotationError> for Failure {
     fn from(error: &RotationError) -> Self {
         Self {
-            error_type: error.cause.error_type().into(),
-            message: error.cause.to_string(),
-            hint: error.cause.hint(),
             retired: error.retired.clone(),
+            ..Self::from(&error.cause)
         }
     }
+}
+
+/// Whole seconds, never fewer than there are.
+fn seconds(wait: TimeDelta) -> u64 {
+    let whole = wait.num_seconds() + i64::from(wait.subsec_nanos() > 0);
+    u64::try_from(whole).unwrap_or(0)
 }
 
 /// How a rotation ended.
@@ -114,4 +133,31 @@ pub struct RetiredKey {
     pub version: Option<VersionId>,
     /// How its death is known.
     pub how: Retired,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{ErrorKind, ProviderError};
+
+    #[test]
+    fn a_failure_says_in_whole_seconds_how_long_to_wait() {
+        let told = |failure: &RotationFailure| Failure::from(failure).retry_after_seconds;
+        let overlap = |wait| told(&RotationFailure::Overlap { wait });
+        assert_eq!(overlap(TimeDelta::seconds(42)), Some(42));
+        assert_eq!(overlap(TimeDelta::milliseconds(1001)), Some(2));
+        assert_eq!(overlap(TimeDelta::seconds(-1)), Some(0));
+        let error = ProviderError {
+            kind: ErrorKind::Transient,
+            code: "RateLimited",
+            message: "too many requests".into(),
+            hint: None,
+            retry_after: Some(TimeDelta::seconds(60)),
+        };
+        assert_eq!(told(&error.clone().into()), Some(60));
+        let dead_by = DateTime::UNIX_EPOCH;
+        let stray = RotationFailure::PossibleStray { error, dead_by };
+        assert_eq!(told(&stray), Some(60));
+        assert_eq!(told(&RotationFailure::RotationOff), None);
+    }
 }

@@ -7,7 +7,7 @@ use crate::answer::{AskedAnswer, EndedAnswer};
 use crate::event::Ending;
 use crate::function::{Invocation, random, write};
 use crate::in_time::no_answer;
-use crate::refusal::{Refusal, named, refused};
+use crate::refusal::{Refusal, named};
 
 impl Invocation<'_> {
     /// Asks Secrets Manager for one rotation.
@@ -28,7 +28,9 @@ impl Invocation<'_> {
         let asked = store.store.rotate_one(ask, &SystemClock, &mut random);
         let Some(asked) = store.deadline.keep(asked).await else {
             let error = no_answer("DescribeSecret or RotateSecret", &ask.secret);
-            return Err(store.deadline.judge(refused(&error.into())));
+            return Err(store
+                .deadline
+                .judge(Failure::from(&RotationFailure::from(error))));
         };
         asked.map_err(|error| not_asked(&error, &ask.secret))
     }
@@ -54,7 +56,7 @@ impl Invocation<'_> {
         let failed = |failure: &RotationFailure| {
             store
                 .deadline
-                .judge(named(refused(failure), &ending.secret))
+                .judge(named(Failure::from(failure), &ending.secret))
         };
         // A server's mark names a secret by its ARN.
         let arn = store.deadline.keep(store.store.arn(&ending.secret)).await;
@@ -69,7 +71,7 @@ impl Invocation<'_> {
 
 fn not_asked(error: &NotAsked, secret: &SecretId) -> Failure {
     match error {
-        NotAsked::Refused(failure) => named(refused(failure), secret),
+        NotAsked::Refused(failure) => named(Failure::from(failure.as_ref()), secret),
         error => Failure::new(error.error_type(), error.to_string(), error.hint()),
     }
 }

@@ -3,7 +3,7 @@
 use std::fmt::Display;
 
 use lambda_runtime::Diagnostic;
-use twinkey_core::{Failure, RotationError, RotationFailure, SecretId};
+use twinkey_core::{Failure, RotationError, SecretId};
 
 use crate::event::EventError;
 
@@ -58,11 +58,6 @@ pub(crate) fn failed(error: &RotationError) -> Failure {
     named(Failure::from(error), &error.secret)
 }
 
-/// An error outside of any step.
-pub(crate) fn refused(failure: &RotationFailure) -> Failure {
-    Failure::new(failure.error_type(), failure.to_string(), failure.hint())
-}
-
 /// With the secret's name in the command of its hint.
 pub(crate) fn named(failure: Failure, secret: &SecretId) -> Failure {
     let name = |hint: String| hint.replace("NAME", secret.as_str());
@@ -80,7 +75,7 @@ pub(crate) fn misconfigured(error: &dyn Display) -> Failure {
 
 #[cfg(test)]
 mod tests {
-    use twinkey_core::{Step, VersionId};
+    use twinkey_core::{RotationFailure, Step, VersionId};
 
     use super::*;
 

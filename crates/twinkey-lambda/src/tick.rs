@@ -7,7 +7,7 @@ use twinkey_aws::{Fleet, Limits, Patience, Report, SecretsManagerStore, TokioPau
 use twinkey_core::{Engine, Failure, RotationFailure, SystemClock};
 
 use crate::function::{Invocation, write};
-use crate::refusal::{Refusal, refused};
+use crate::refusal::Refusal;
 
 /// Two calls of a secret, `ListSecretVersionIds` and `RotateSecret`, fit into what [`Limits::for_asking`] keeps for them:
 /// so a tick comes to its own end, and tells what it did, whatever hangs.
@@ -47,7 +47,7 @@ impl Invocation<'_> {
         let until = Utc::now() + TimeDelta::from_std(self.time).unwrap_or_default();
         let report = tokio::time::timeout(self.time, fleet.rotate_due(until)).await;
         match report {
-            Ok(report) => report.map_err(|error| refused(&RotationFailure::from(error))),
+            Ok(report) => report.map_err(|error| Failure::from(&RotationFailure::from(error))),
             Err(_) => Err(self.late()),
         }
     }

@@ -1,9 +1,7 @@
 //! Why a rotation that was asked for did not come about.
 
 use chrono::TimeDelta;
-use twinkey_core::{
-    ErrorKind, Failure, Record, RotationError, RotationFailure, SecretId, StoreError, policy,
-};
+use twinkey_core::{Failure, Record, RotationError, RotationFailure, SecretId, StoreError, policy};
 
 /// A rotation that was asked for did not come about.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -87,12 +85,7 @@ impl ServiceError {
     pub fn retry_after(&self) -> Option<TimeDelta> {
         match self {
             Self::Overlap { wait, .. } => Some(*wait),
-            Self::Step { error, .. } => match &error.cause {
-                RotationFailure::Provider(error) if error.kind == ErrorKind::Transient => {
-                    error.retry_after
-                }
-                _ => None,
-            },
+            Self::Step { error, .. } => error.cause.retry_after(),
             _ => None,
         }
     }
