@@ -11,13 +11,13 @@ use tokio::sync::Notify;
 use crate::{Call, Fault};
 
 /// The effect of a call whose caller is gone.
-pub(crate) type Effect = Pin<Box<dyn Future<Output = ()> + Send>>;
+pub type Effect = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// Makes the effect of a call, from copies of its arguments.
-pub(crate) type LateCall<'a> = Option<Box<dyn FnOnce() -> Effect + Send + 'a>>;
+pub type LateCall<'a> = Option<Box<dyn FnOnce() -> Effect + Send + 'a>>;
 
 /// An error that the injector can make up.
-pub(crate) trait Injected {
+pub trait Injected {
     /// Nothing came back: whether the call took effect is unknown.
     fn no_answer() -> Self;
     /// Our rights do not allow it: nothing has changed.
@@ -173,8 +173,9 @@ impl Injector {
     }
 
     /// Passes one outside call. `late` makes its effect after the caller is gone; none if the call
-    /// changes nothing.
-    pub(crate) async fn call<T, E: Injected>(
+    /// changes nothing. For those who wrap another interface than a store's or a provider's, such as the
+    /// transport below a provider.
+    pub async fn call<T, E: Injected>(
         &self,
         name: &'static str,
         work: impl Future<Output = Result<T, E>>,

@@ -30,7 +30,7 @@ pub use fake_server::FakeServer;
 pub use fault::{Call, Fault};
 pub use faulty_provider::FaultyProvider;
 pub use faulty_store::FaultyStore;
-pub use injector::Injector;
+pub use injector::{Effect, Injected, Injector, LateCall};
 pub use judge::{Allowance, Broken, Judge};
 pub use matrix::{CrashPoint, CrashWorld, Ending, Matrix, Outcome, Restart};
 pub use provider_contract::{NothingChanged, ProviderUnderTest, provider_contract};
