@@ -31,6 +31,8 @@ impl DocumentError {
 pub enum ErrorKind {
     /// Try again later; whether a change took effect is unknown.
     Transient,
+    /// The server wants to be asked later, as one does whose limit is exceeded. Nothing changed.
+    Busy,
     /// Our own rights are wrong: a person must grant or correct something. Nothing changed.
     Denied,
     /// The configuration or the document is wrong. Nothing changed.
@@ -222,7 +224,7 @@ impl RotationFailure {
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Provider(error) | Self::PossibleStray { error, .. } => {
-                error.kind == ErrorKind::Transient
+                matches!(error.kind, ErrorKind::Transient | ErrorKind::Busy)
             }
             Self::Store(error) => matches!(error, StoreError::Transient { .. }),
             Self::Overlap { .. } => true,
@@ -321,6 +323,12 @@ mod tests {
         vec![
             (
                 of_provider(ErrorKind::Transient).into(),
+                "ServerTimeout",
+                Some("whether it runs"),
+                true,
+            ),
+            (
+                of_provider(ErrorKind::Busy).into(),
                 "ServerTimeout",
                 Some("whether it runs"),
                 true,

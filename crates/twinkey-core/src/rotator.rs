@@ -220,22 +220,31 @@ impl<P: Provider> Rotator for P {
     ) -> Result<Inspection, ProviderError> {
         let secret = P::Secret::parse(value)?;
         secret.same_target(&P::Secret::parse(current)?)?;
-        let verdict = self.verify(&secret).await?;
-        let last_used = match verdict {
-            Verdict::Accepted => self.last_used(&secret).await?,
-            Verdict::Refused { .. } | Verdict::NoKey => None,
-        };
-        Ok(Inspection {
-            key: secret.key_id(),
-            expires_at: secret.expires_at(),
-            last_used,
-            verdict,
-        })
+        let seen = look_at(self, &secret).await;
+        Provider::close(self).await;
+        seen
     }
 
     async fn close(&self) {
         Provider::close(self).await;
     }
+}
+
+async fn look_at<P: Provider>(
+    provider: &P,
+    secret: &P::Secret,
+) -> Result<Inspection, ProviderError> {
+    let verdict = provider.verify(secret).await?;
+    let last_used = match verdict {
+        Verdict::Accepted => provider.last_used(secret).await?,
+        Verdict::Refused { .. } | Verdict::NoKey => None,
+    };
+    Ok(Inspection {
+        key: secret.key_id(),
+        expires_at: secret.expires_at(),
+        last_used,
+        verdict,
+    })
 }
 
 pub(crate) fn parse<P: Provider>(

@@ -113,6 +113,82 @@ impl Kinds for Session {
     }
 }
 
+/// A server that mints nothing now: its limit is exceeded.
+#[derive(Clone)]
+struct Exhausted(FakeProvider);
+
+#[async_trait]
+impl Provider for Exhausted {
+    type Secret = FakeSecret;
+
+    fn origin(&self) -> Origin<'_, FakeSecret> {
+        Origin::Issued(self)
+    }
+
+    async fn ready(
+        &self,
+        current: &FakeSecret,
+        address: &SecretAddress,
+    ) -> Result<FakeSecret, ProviderError> {
+        self.0.ready(current, address).await
+    }
+
+    async fn verify(&self, secret: &FakeSecret) -> Result<Verdict, ProviderError> {
+        self.0.verify(secret).await
+    }
+
+    async fn retire(&self, key: Retiring<'_, FakeSecret>) -> Result<Retired, ProviderError> {
+        self.0.retire(key).await
+    }
+
+    async fn list(
+        &self,
+        current: &FakeSecret,
+        address: &SecretAddress,
+    ) -> Result<Listing, ProviderError> {
+        self.0.list(current, address).await
+    }
+}
+
+#[async_trait]
+impl Issue<FakeSecret> for Exhausted {
+    async fn mint(&self, _: &FakeSecret, _: &KeyLabel) -> Result<FakeSecret, ProviderError> {
+        Err(ProviderError {
+            kind: ErrorKind::Busy,
+            code: "RateLimited",
+            message: "too many requests".into(),
+            hint: None,
+            retry_after: Some(TimeDelta::minutes(1)),
+        })
+    }
+}
+
+impl Kinds for Exhausted {
+    fn open(&self, _: &SecretValue) -> Result<Box<dyn Rotator>, DocumentError> {
+        Ok(Box::new(self.clone()))
+    }
+}
+
+#[tokio::test]
+async fn p4_a_server_that_is_busy_has_made_no_key_and_none_is_told() {
+    let scene = Scene::new(TOKEN);
+    let engine = Engine {
+        store: &scene.store,
+        kinds: &Exhausted(scene.provider.clone()),
+        clock: &scene.clock,
+    };
+    let request = StepRequest {
+        step: Step::CreateSecret,
+        secret: scene.secret.clone(),
+        token: scene.begin(),
+    };
+    let random = &mut StdRng::seed_from_u64(1);
+    let error = engine.step(&request, random).await.expect_err("busy");
+    assert_eq!(error.cause.error_type(), "RateLimited");
+    assert!(error.cause.is_transient());
+    assert_eq!(Failure::from(&error).retry_after_seconds, Some(60));
+}
+
 /// Which steps were closed, and whether the last one passed.
 async fn closed(scene: &Scene, steps: &[Step]) -> (usize, bool) {
     let session = Session {
@@ -176,4 +252,5 @@ async fn an_inspection_tells_when_a_live_key_was_last_used() {
     };
     let seen = inspect(&dead).await.expect("asked");
     assert_eq!(seen.last_used, None);
+    assert_eq!(session.closed.load(Ordering::Relaxed), 2);
 }
