@@ -2,6 +2,7 @@
 
 use secrecy::SecretString;
 use twinkey_core::{Borrow, DocumentError, SecretId, SecretValue};
+use twinkey_document::text;
 
 use crate::connection::{Address, Connector, Login, TlsMode};
 use crate::document::PostgresSecret;
@@ -32,7 +33,7 @@ impl AdminSecret {
             address: Address::new(&field::host(&fields)?, field::port(&fields)?),
             tls: field::tls(&fields)?,
             username: field::role(&fields, "username")?,
-            password: field::text(&fields, "password")?.into(),
+            password: text(&fields, "password")?.into(),
             database: field::optional_name(&fields, "dbname")?
                 .unwrap_or_else(|| DEFAULT_DATABASE.into()),
         })

@@ -6,9 +6,10 @@ use chrono::{DateTime, Utc};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 use twinkey_core::{Credential, DocumentError, KeyId, Random, SecretId, SecretValue};
+use twinkey_document::{Fields, optional_text, text};
 
 use crate::connection::{Address, Login, TlsMode};
-use crate::field::{self, Fields, NAME_BYTES};
+use crate::field::{self, NAME_BYTES};
 use crate::password;
 use crate::password_copy::{self, Pair};
 
@@ -168,10 +169,10 @@ impl PostgresSecret {
             address: Address::new(&field::host(&fields)?, field::port(&fields)?),
             tls: field::tls(&fields)?,
             username: field::role(&fields, "username")?,
-            password: field::text(&fields, "password")?.into(),
+            password: text(&fields, "password")?.into(),
             database: field::optional_name(&fields, "dbname")?
                 .unwrap_or_else(|| DEFAULT_DATABASE.into()),
-            admin: field::optional_text(&fields, "masterarn")?.map(SecretId::new),
+            admin: optional_text(&fields, "masterarn")?.map(SecretId::new),
             twin: field::optional_role(&fields, "twin")?,
             owner: field::optional_role(&fields, "owner")?,
             fields,

@@ -1,48 +1,19 @@
 //! Reading single fields of a document. Errors name the field and never show a value.
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 use twinkey_core::{DocumentError, SecretValue};
+use twinkey_document::{Fields, optional_text, text};
 
 use crate::connection::{TlsMode, is_host, port_number};
-use crate::repeated_field;
-
-/// The fields of a JSON object, in their order.
-pub(crate) type Fields = Map<String, Value>;
 
 /// Postgres cuts longer names, silently, onto whatever role has the shorter one.
 /// <https://www.postgresql.org/docs/current/sql-syntax-lexical.html#SQL-SYNTAX-IDENTIFIERS>
 pub(crate) const NAME_BYTES: usize = 63;
 const DEFAULT_PORT: u16 = 5432;
 
-/// Parses the text. The parser's own errors may quote the value, so they are not passed on.
+/// The fields of a document with a password.
 pub(crate) fn object(value: &SecretValue) -> Result<Fields, DocumentError> {
-    let text = value.expose();
-    let Ok(Value::Object(fields)) = serde_json::from_str(text) else {
-        return Err(DocumentError::new("document", "is not a JSON object"));
-    };
-    repeated_field::check(text, &fields)?;
-    Ok(fields)
-}
-
-/// A string that must be there.
-pub(crate) fn text(fields: &Fields, field: &str) -> Result<String, DocumentError> {
-    optional_text(fields, field)?.ok_or_else(|| DocumentError::new(field, "is missing"))
-}
-
-/// A string that may be absent.
-pub(crate) fn optional_text(fields: &Fields, field: &str) -> Result<Option<String>, DocumentError> {
-    let text = match fields.get(field) {
-        None | Some(Value::Null) => return Ok(None),
-        Some(Value::String(text)) => text,
-        Some(_) => return Err(DocumentError::new(field, "must be a string")),
-    };
-    if text.is_empty() {
-        return Err(DocumentError::new(field, "is empty"));
-    }
-    if text.contains('\0') {
-        return Err(DocumentError::new(field, "contains a NUL byte"));
-    }
-    Ok(Some(text.clone()))
+    twinkey_document::object(value, &["password"])
 }
 
 /// The name of a role or database that may be absent.

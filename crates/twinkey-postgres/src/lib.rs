@@ -16,7 +16,6 @@ mod pair;
 mod password;
 mod password_copy;
 mod provider;
-mod repeated_field;
 mod rights;
 mod session;
 mod settings;
@@ -28,4 +27,4 @@ mod verifier;
 
 pub use document::PostgresSecret;
 pub use provider::PostgresProvider;
-pub use settings::{ADMIN_HOSTS, ALLOW_PLAINTEXT, CA_BUNDLE, Settings, SettingsError, Timeouts};
+pub use settings::{ADMIN_HOSTS, ALLOW_PLAINTEXT, Settings, SettingsError, Timeouts};

@@ -3,10 +3,9 @@
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use serde_json::Value;
-use twinkey_core::{DocumentError, escape_control};
+use twinkey_core::DocumentError;
+use twinkey_document::{Fields, mentions, pointer_part};
 use url::Url;
-
-use crate::field::Fields;
 
 /// Fields with a meaning of their own: what they say is no copy of the password.
 const OWN: [&str; 11] = [
@@ -74,17 +73,6 @@ fn rewrite_entry(
     rewrite_value(&format!("{above}/{}", pointer_part(key)), value, old, new)
 }
 
-/// One key within a JSON pointer (RFC 6901), on one line.
-pub(crate) fn pointer_part(key: &str) -> String {
-    escape_control(&key.replace('~', "~0").replace('/', "~1"))
-}
-
-/// Whether a key in a pointer has the password in it.
-pub(crate) fn is_in_pointer(pointer: &str, password: &str) -> bool {
-    !password.is_empty()
-        && (mentions(pointer, password) || mentions(pointer, &pointer_part(password)))
-}
-
 fn rewrite_value(
     pointer: &str,
     value: &mut Value,
@@ -133,20 +121,6 @@ fn rewrite_url(text: &str, old: Pair<'_>, new: Pair<'_>) -> Option<String> {
     url.set_username(&encode(new.user)).ok()?;
     url.set_password(Some(&encode(new.password))).ok()?;
     Some(url.into())
-}
-
-/// Whether the password is in the text: as it is, percent-encoded, or as a form would send it.
-fn mentions(text: &str, password: &str) -> bool {
-    text.contains(password)
-        || decodes_to(text, password)
-        || decodes_to(&text.replace('+', " "), password)
-}
-
-fn decodes_to(text: &str, password: &str) -> bool {
-    let decoded: Vec<u8> = percent_decode_str(text).collect();
-    decoded
-        .windows(password.len())
-        .any(|window| window == password.as_bytes())
 }
 
 #[cfg(test)]

@@ -1,15 +1,11 @@
 //! What the operator of this machine or function decides, read once from the environment.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject;
+use twinkey_tls::{Authorities, BundleError};
 
 use crate::connection::Address;
 
-/// A PEM file with authorities to trust besides the system's.
-pub const CA_BUNDLE: &str = "TWINKEY_CA_BUNDLE";
 /// `1` lets documents that say so connect to other machines without TLS.
 pub const ALLOW_PLAINTEXT: &str = "TWINKEY_ALLOW_PLAINTEXT";
 /// `host:port,…`: further addresses of servers that admin secrets are for.
@@ -18,7 +14,7 @@ pub const ADMIN_HOSTS: &str = "TWINKEY_ADMIN_HOSTS";
 /// The operator's settings for every Postgres secret.
 #[derive(Clone, Debug, Default)]
 pub struct Settings {
-    pub(crate) authorities: Vec<CertificateDer<'static>>,
+    pub(crate) authorities: Authorities,
     pub(crate) allow_plaintext: bool,
     pub(crate) admin_hosts: Vec<Address>,
     pub(crate) timeouts: Timeouts,
@@ -52,20 +48,9 @@ impl Default for Timeouts {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SettingsError {
-    /// The bundle cannot be read.
-    #[error("{CA_BUNDLE}: reading {}: {source}", path.display())]
-    UnreadableBundle {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: std::io::Error,
-    },
-    /// The bundle is not what it should be.
-    #[error("{CA_BUNDLE}: {} holds no PEM certificate, or a damaged one", path.display())]
-    NotPem {
-        /// The file.
-        path: PathBuf,
-    },
+    /// The authorities cannot be used.
+    #[error(transparent)]
+    Authorities(#[from] BundleError),
     /// Neither yes nor no.
     #[error("{ALLOW_PLAINTEXT}: must be 1 or 0")]
     NotYesOrNo,
@@ -82,8 +67,7 @@ impl Settings {
     pub fn from_env(variable: impl Fn(&str) -> Option<String>) -> Result<Self, SettingsError> {
         let set = |name| variable(name).filter(|value| !value.is_empty());
         Ok(Self {
-            authorities: set(CA_BUNDLE)
-                .map_or_else(|| Ok(Vec::new()), |path| bundle(path.into()))?,
+            authorities: Authorities::from_env(&variable)?,
             allow_plaintext: yes(set(ALLOW_PLAINTEXT).as_deref())?,
             admin_hosts: addresses(set(ADMIN_HOSTS).as_deref())?,
             timeouts: Timeouts::default(),
@@ -94,18 +78,6 @@ impl Settings {
     #[must_use]
     pub fn with_timeouts(self, timeouts: Timeouts) -> Self {
         Self { timeouts, ..self }
-    }
-}
-
-fn bundle(path: PathBuf) -> Result<Vec<CertificateDer<'static>>, SettingsError> {
-    let text = match std::fs::read(&path) {
-        Ok(text) => text,
-        Err(source) => return Err(SettingsError::UnreadableBundle { path, source }),
-    };
-    let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&text).collect();
-    match certificates {
-        Ok(certificates) if !certificates.is_empty() => Ok(certificates),
-        _ => Err(SettingsError::NotPem { path }),
     }
 }
 
@@ -133,6 +105,8 @@ fn addresses(list: Option<&str>) -> Result<Vec<Address>, SettingsError> {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
+    use twinkey_tls::CA_BUNDLE;
+
     use super::*;
 
     fn settings(name: &'static str, value: &'static str) -> Result<Settings, SettingsError> {

@@ -6,29 +6,16 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use rustls::pki_types::CertificateDer;
-use rustls::{ClientConfig, RootCertStore};
 use tokio::net::TcpStream;
 use tokio_postgres::tls::{MakeTlsConnect, TlsConnect};
 use tokio_postgres_rustls::MakeRustlsConnect;
+use twinkey_tls::Authorities;
 
 use crate::authentication_guard::Guard;
 
-/// The system's authorities and the operator's. A system without any is no error here: the
-/// operator's may suffice, and if not, the handshake says so.
-pub(crate) fn client(
-    authorities: &[CertificateDer<'static>],
-) -> Result<MakeRustlsConnect, rustls::Error> {
-    let mut roots = RootCertStore::empty();
-    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-    roots.add_parsable_certificates(authorities.iter().cloned());
-    // Named, not installed for the process: other parts of it may use another.
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let config = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    Ok(MakeRustlsConnect::new(config))
+/// With the authorities that the operator trusts.
+pub(crate) fn client(authorities: &Authorities) -> Result<MakeRustlsConnect, rustls::Error> {
+    Ok(MakeRustlsConnect::new(authorities.client()?))
 }
 
 type Unguarded = <MakeRustlsConnect as MakeTlsConnect<TcpStream>>::TlsConnect;

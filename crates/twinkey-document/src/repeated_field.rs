@@ -5,14 +5,12 @@ use std::collections::HashSet;
 use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
-use serde_json::Value;
 use twinkey_core::DocumentError;
 
-use crate::field::Fields;
-use crate::password_copy;
+use crate::{Fields, is_in_pointer, pointer_part};
 
 /// Refuses a field that is there twice, at any depth: by its name, or below by its JSON pointer.
-pub(crate) fn check(text: &str, fields: &Fields) -> Result<(), DocumentError> {
+pub(crate) fn check(text: &str, fields: &Fields, secrets: &[&str]) -> Result<(), DocumentError> {
     let mut found = None;
     let search = Search {
         pointer: String::new(),
@@ -22,17 +20,19 @@ pub(crate) fn check(text: &str, fields: &Fields) -> Result<(), DocumentError> {
     let _ = search.deserialize(&mut serde_json::Deserializer::from_str(text));
     match found {
         Some(pointer) => Err(DocumentError::new(
-            named(&pointer, fields),
+            named(&pointer, fields, secrets),
             "is there twice",
         )),
         None => Ok(()),
     }
 }
 
-/// How an error may call the field: a name can be made of the password. (P8)
-fn named(pointer: &str, fields: &Fields) -> String {
-    let password = fields.get("password").and_then(Value::as_str);
-    if password.is_some_and(|password| password_copy::is_in_pointer(pointer, password)) {
+/// How an error may call the field: a name can be made of a secret. (P8)
+fn named(pointer: &str, fields: &Fields, secrets: &[&str]) -> String {
+    let mut secrets = secrets
+        .iter()
+        .filter_map(|field| fields.get(*field)?.as_str());
+    if secrets.any(|secret| is_in_pointer(pointer, secret)) {
         return "document".into();
     }
     match pointer.strip_prefix('/') {
@@ -75,7 +75,7 @@ impl<'de> Visitor<'de> for Search<'_> {
     fn visit_map<A: MapAccess<'de>>(mut self, mut entries: A) -> Result<(), A::Error> {
         let mut seen = HashSet::new();
         while let Some(key) = entries.next_key::<String>()? {
-            let below = self.below(password_copy::pointer_part(&key));
+            let below = self.below(pointer_part(&key));
             if !seen.insert(key) {
                 *below.found = Some(below.pointer);
                 return Err(serde::de::Error::custom("twice"));
@@ -124,7 +124,7 @@ mod tests {
     use super::*;
 
     fn checked(text: &str) -> Result<(), DocumentError> {
-        check(text, &serde_json::from_str(text).unwrap())
+        check(text, &serde_json::from_str(text).unwrap(), &["password"])
     }
 
     #[test]
