@@ -99,9 +99,8 @@ pub trait Provider: Send + Sync {
     /// Read-only: when somebody last used the key, where the server keeps that.
     async fn last_used(
         &self,
-        secret: &Self::Secret,
+        _secret: &Self::Secret,
     ) -> Result<Option<DateTime<Utc>>, ProviderError> {
-        let _ = secret;
         Ok(None)
     }
 

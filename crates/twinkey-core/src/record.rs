@@ -141,6 +141,23 @@ mod tests {
     use crate::{ErrorKind, ProviderError};
 
     #[test]
+    fn p7_a_failure_keeps_what_had_been_made_dead_before_it() {
+        let dead = RetiredKey {
+            key: KeyId::new("app_clone"),
+            version: None,
+            how: Retired::Refused,
+        };
+        let error = RotationError {
+            step: Step::CreateSecret,
+            secret: SecretId::new("app/key"),
+            token: VersionId::parse("a".repeat(32)).expect("32 characters"),
+            cause: RotationFailure::RotationOff,
+            retired: vec![dead.clone()],
+        };
+        assert_eq!(Failure::from(&error).retired, [dead]);
+    }
+
+    #[test]
     fn a_failure_says_in_whole_seconds_how_long_to_wait() {
         let told = |failure: &RotationFailure| Failure::from(failure).retry_after_seconds;
         let overlap = |wait| told(&RotationFailure::Overlap { wait });

@@ -6,7 +6,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Datelike, TimeDelta, Utc};
 use croner::Cron;
 use croner::parser::{CronParser, Seconds, Year};
 
@@ -42,21 +42,17 @@ impl Schedule {
         }
     }
 
-    /// An interval between two due moments that is at least as long as `limit`, if there is one in a year.
+    /// An interval between two due moments that is at least as long as `limit`, if there is one in two years.
     pub(crate) fn interval_of_at_least(&self, limit: TimeDelta) -> Option<TimeDelta> {
         if let Some(interval) = self.interval() {
             return (interval >= limit).then_some(interval);
         }
-        let year_end = DateTime::UNIX_EPOCH + TimeDelta::days(366);
-        let mut at = self.next_after(DateTime::UNIX_EPOCH)?;
-        while at < year_end {
-            let next = self.next_after(at)?;
-            if next - at >= limit {
-                return Some(next - at);
-            }
-            at = next;
-        }
-        None
+        std::iter::successors(self.next_after(DateTime::UNIX_EPOCH), |at| {
+            self.next_after(*at)
+        })
+        .take_while(|at| matches!(at.year(), 1970 | 1971))
+        .filter_map(|at| Some(self.next_after(at)? - at))
+        .find(|interval| *interval >= limit)
     }
 
     /// The fixed interval of a `rate`.

@@ -43,6 +43,25 @@ async fn p2_a_test_of_the_configuration_alone_refuses_it_too() {
 }
 
 #[tokio::test]
+async fn a_kind_whose_keys_do_not_die_by_themselves_has_any_schedule() {
+    let scene = Scene::new(FakeKind::KeyPair);
+    scene
+        .store
+        .tag(&scene.secret, SCHEDULE_TAG, "rate(365 days)");
+    assert_eq!(Rotator::lifetime(&scene.provider), None);
+    scene.rotate(&scene.begin()).await.expect("rotated");
+    let told = Session {
+        inner: scene.provider.clone(),
+        closed: Arc::default(),
+    };
+    assert_eq!(
+        Rotator::lifetime(&told),
+        None,
+        "nor does one that says nothing"
+    );
+}
+
+#[tokio::test]
 async fn p1_keys_in_use_are_rotated_even_on_a_schedule_that_is_too_slow() {
     let scene = scheduled("rate(29 minutes)");
     scene.rotate(&scene.begin()).await.expect("often enough");

@@ -241,6 +241,15 @@ impl CrashWorld for World {
     }
 
     async fn judge_at_rest(&mut self, point: &CrashPoint) {
+        // Where the rotation had passed before its key expired, the next one has to come.
+        if self.expired && self.is_issued() && !self.works(&self.scene.document(&Stage::Current)) {
+            self.begin_another().await;
+            for step in Step::ALL {
+                self.step(step, &self.token)
+                    .await
+                    .unwrap_or_else(|error| panic!("{point}: {error}"));
+            }
+        }
         let current = self.scene.document(&Stage::Current);
         assert!(self.works(&current), "P1 at {point}");
         let alone = self.before == Before::Nothing || (self.expired && self.is_issued());

@@ -228,7 +228,8 @@ async fn p8_words_of_githubs_with_the_token_in_them_are_not_passed_on() {
     scene.rotate().await.expect("rotated");
     let token = scene.field(&Stage::Current, "token");
     let message: &'static str = Box::leak(format!("no {token} here").into_boxed_str());
-    // Two looks, then the use of current.
+    // Two looks, then the use of current, which is not so young that it is used again.
+    scene.clock.advance(TimeDelta::minutes(2));
     scene.stub.trouble(2, answers(403, &[], message));
     let error = scene.rotate().await.expect_err("forbidden");
     assert_eq!(error.cause.error_type(), "Forbidden");
