@@ -2,19 +2,21 @@
 
 use std::fmt;
 
+use async_trait::async_trait;
 use aws_config::SdkConfig;
 use aws_sdk_kms::Client;
 use aws_sdk_kms::config::Builder;
 use aws_sdk_kms::primitives::Blob;
-use aws_sdk_kms::types::DataKeySpec;
+use aws_sdk_kms::types::{DataKeySpec, MessageType, SigningAlgorithmSpec};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use twinkey_core::{SecretValue, StoreError};
+use tokio::sync::OnceCell;
+use twinkey_core::{SecretValue, Sign, StoreError};
 use zeroize::Zeroizing;
 
 use crate::kms_refusal::{KmsCall, unreadable};
 use crate::limits::invalid;
-use crate::{Patience, retries};
+use crate::{Patience, connect, retries};
 
 /// The name under which the encryption context holds the store that a data key belongs to.
 const STORE: &str = "twinkey:store";
@@ -125,6 +127,28 @@ impl Kms {
         Ok(SecretValue::new(text.into()))
     }
 
+    /// The signature of a message by a KMS key (an id, an ARN or an alias): RSASSA-PKCS1-v1_5 with SHA-256, by a
+    /// key that never leaves KMS. One call, `kms:Sign`.
+    ///
+    /// [`StoreError::Invalid`] if the message is longer than 4,096 bytes.
+    pub async fn sign(&self, key: &str, message: &[u8]) -> Result<Vec<u8>, StoreError> {
+        let call = KmsCall {
+            operation: "Sign",
+            what: "a signature",
+            key,
+        };
+        let request = self
+            .0
+            .sign()
+            .key_id(key)
+            .message_type(MessageType::Raw)
+            .signing_algorithm(SigningAlgorithmSpec::RsassaPkcs1V15Sha256)
+            .message(Blob::new(message));
+        let output = request.send().await.map_err(|error| call.refused(&error))?;
+        let signature = output.signature.map(Blob::into_inner);
+        signature.ok_or_else(|| call.transient("the answer was not understood"))
+    }
+
     async fn decrypt(
         &self,
         call: &KmsCall<'_>,
@@ -142,6 +166,29 @@ impl Kms {
         let output = request.send().await.map_err(|error| call.refused(&error))?;
         let plaintext = output.plaintext;
         plaintext.ok_or_else(|| call.transient("the answer was not understood"))
+    }
+}
+
+#[async_trait]
+impl Sign for Kms {
+    async fn sign(&self, key: &str, message: &[u8]) -> Result<Vec<u8>, StoreError> {
+        self.sign(key, message).await
+    }
+}
+
+/// KMS as the process's environment names it, which is read when the first signature is asked for: most secrets need
+/// none.
+#[derive(Debug, Default)]
+pub struct KmsOnDemand(OnceCell<Kms>);
+
+#[async_trait]
+impl Sign for KmsOnDemand {
+    async fn sign(&self, key: &str, message: &[u8]) -> Result<Vec<u8>, StoreError> {
+        let kms = self
+            .0
+            .get_or_init(async || Kms::new(&connect().await, Patience::default()))
+            .await;
+        kms.sign(key, message).await
     }
 }
 

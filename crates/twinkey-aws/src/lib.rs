@@ -31,7 +31,7 @@ pub use fleet::{
 };
 pub use function_log::{FunctionLog, LoggedStep};
 pub use inventory::{Listed, Which};
-pub use kms::{DataKey, Kms};
+pub use kms::{DataKey, Kms, KmsOnDemand};
 pub use manual::{Asked, ManualAsk, NotAsked};
 pub use patience::Patience;
 pub use rotation_token::{InvalidRotationToken, RotationToken};

@@ -3,14 +3,25 @@
 use std::sync::Arc;
 
 use serde::Deserialize;
-use twinkey_core::{Borrow, DocumentError, Kinds, Provider, Rotator, SecretValue};
-pub use twinkey_postgres::SettingsError;
-use twinkey_postgres::{PostgresProvider, Settings};
+use twinkey_core::{Borrow, DocumentError, Kinds, Provider, Rotator, SecretValue, Sign};
+use twinkey_github::{DEPLOY_KEY_KIND, Github, TOKEN_KIND};
+use twinkey_postgres::PostgresProvider;
 
 /// Every kind of key that twinkey rotates.
 #[derive(Clone)]
 pub struct Catalog {
     postgres: PostgresProvider,
+    github: Github,
+}
+
+/// A setting that cannot be used. Names its variable.
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+pub enum SettingsError {
+    /// One of those for Postgres.
+    Postgres(#[from] twinkey_postgres::SettingsError),
+    /// One of those for GitHub.
+    Github(#[from] twinkey_github::SettingsError),
 }
 
 /// Puts something around whichever provider a document belongs to, such as a limit to how long its calls take.
@@ -28,27 +39,27 @@ impl Wrap for Bare {
     }
 }
 
-/// By what a document says which kind it is: AWS's own structures by `engine`.
+/// By what a document says which kind it is: AWS's own structures by `engine`, ours by `kind`.
 #[derive(Deserialize)]
 struct Kind {
+    kind: Option<String>,
     engine: Option<String>,
 }
 
 impl Catalog {
-    /// Providers with these settings, which may borrow other secrets through `borrow`.
-    #[must_use]
-    pub fn new(settings: Settings, borrow: Arc<dyn Borrow>) -> Self {
-        Self {
-            postgres: PostgresProvider::new(settings, borrow),
-        }
-    }
-
-    /// The same with the operator's settings, read through `variable`; an unset one is `None`.
+    /// Providers with the operator's settings, read through `variable`; an unset one is `None`. They may borrow
+    /// other secrets through `borrow`, and have `signer` sign for them.
     pub fn from_variables(
         variable: impl Fn(&str) -> Option<String>,
         borrow: Arc<dyn Borrow>,
+        signer: Arc<dyn Sign>,
     ) -> Result<Self, SettingsError> {
-        Ok(Self::new(Settings::from_env(variable)?, borrow))
+        let postgres = twinkey_postgres::Settings::from_env(&variable)?;
+        let github = twinkey_github::Settings::from_env(&variable)?;
+        Ok(Self {
+            postgres: PostgresProvider::new(postgres, Arc::clone(&borrow)),
+            github: Github::new(github, borrow, signer),
+        })
     }
 
     /// The rotator for a document, with `wrap` around its provider.
@@ -63,15 +74,23 @@ impl Catalog {
                 "is no JSON object of a kind that twinkey rotates",
             )
         })?;
-        match kind.engine.as_deref() {
-            Some("postgres") => Ok(wrap.wrap(self.postgres.clone())),
-            Some(_) => Err(DocumentError::new(
+        match (kind.kind.as_deref(), kind.engine.as_deref()) {
+            (Some(TOKEN_KIND), _) => Ok(wrap.wrap(self.github.tokens())),
+            (Some(DEPLOY_KEY_KIND), _) => Ok(wrap.wrap(self.github.deploy_keys())),
+            (_, Some("postgres")) => Ok(wrap.wrap(self.postgres.clone())),
+            (Some(_), None) => Err(DocumentError::new(
+                "kind",
+                format!(
+                    "is none that twinkey rotates; it knows {TOKEN_KIND} and {DEPLOY_KEY_KIND}"
+                ),
+            )),
+            (_, Some(_)) => Err(DocumentError::new(
                 "engine",
                 "is none that twinkey rotates; it knows postgres",
             )),
-            None => Err(DocumentError::new(
+            (None, None) => Err(DocumentError::new(
                 "engine",
-                "is missing, so the kind of the key is unknown",
+                "is missing, and so is kind: what key this is, is unknown",
             )),
         }
     }
@@ -99,27 +118,44 @@ mod tests {
         }
     }
 
-    fn field_of_refusal(document: &str) -> String {
-        let catalog = Catalog::new(Settings::default(), Arc::new(Nothing));
-        let refused = catalog.open(&SecretValue::new(document.into())).err();
-        refused.expect("an unknown kind").field
+    #[async_trait]
+    impl Sign for Nothing {
+        async fn sign(&self, key: &str, _: &[u8]) -> Result<Vec<u8>, StoreError> {
+            Err(StoreError::NoSecret(SecretId::new(key)))
+        }
+    }
+
+    fn opened(document: &str) -> Result<Box<dyn Rotator>, DocumentError> {
+        let catalog = Catalog::from_variables(|_| None, Arc::new(Nothing), Arc::new(Nothing));
+        let value = SecretValue::new(document.into());
+        catalog.expect("settings").open(&value)
     }
 
     #[test]
     fn p11_an_unknown_kind_is_named_by_its_field_and_never_by_its_value() {
-        assert_eq!(field_of_refusal("TEST-not-json"), "document");
-        assert_eq!(field_of_refusal("[]"), "document");
-        assert_eq!(field_of_refusal(r#"{"engine":"oracle"}"#), "engine");
-        assert_eq!(field_of_refusal(r#"{"password":"TEST"}"#), "engine");
+        for (document, field) in [
+            ("TEST-not-json", "document"),
+            ("[]", "document"),
+            (r#"{"engine":"oracle"}"#, "engine"),
+            (r#"{"password":"TEST"}"#, "engine"),
+            (r#"{"kind":"github-pat"}"#, "kind"),
+            (r#"{"kind":"TEST","engine":"oracle"}"#, "engine"),
+        ] {
+            let error = opened(document).err().expect("an unknown kind");
+            assert_eq!(error.field, field, "{document}");
+            assert!(!error.to_string().contains("TEST"), "{error}");
+        }
     }
 
     #[test]
-    fn a_postgres_document_is_opened() {
-        let catalog = Catalog::new(Settings::default(), Arc::new(Nothing));
-        assert!(
-            catalog
-                .open(&SecretValue::new(r#"{"engine":"postgres"}"#.into()))
-                .is_ok()
-        );
+    fn every_kind_is_opened() {
+        for document in [
+            r#"{"engine":"postgres"}"#,
+            r#"{"engine":"postgres","kind":"a field of somebody's own"}"#,
+            r#"{"kind":"github-installation-token"}"#,
+            r#"{"kind":"github-deploy-key"}"#,
+        ] {
+            assert!(opened(document).is_ok(), "{document}");
+        }
     }
 }

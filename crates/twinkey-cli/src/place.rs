@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio::sync::OnceCell;
 use twinkey_aws::{
-    Environment, FunctionLog, Kms, Patience, SdkConfig, SecretsManagerStore, connect,
+    Environment, FunctionLog, Kms, KmsOnDemand, Patience, SdkConfig, SecretsManagerStore, connect,
 };
 use twinkey_catalog::Catalog;
 use twinkey_core::{Borrow, Clock, Kinds, Store, StoreError, SystemClock};
@@ -78,7 +78,8 @@ impl Opened {
             At::Embedded(store) => Arc::new(store.clone()),
             At::Aws(aws) => Arc::new(aws.store.clone()),
         };
-        match Catalog::from_variables(|name| environment.get(name), borrow) {
+        let signer = Arc::new(KmsOnDemand::default());
+        match Catalog::from_variables(|name| environment.get(name), borrow, signer) {
             Ok(catalog) => Ok(Arc::new(catalog)),
             Err(error) => Err(wrong(environment.told(&error))),
         }

@@ -5,14 +5,15 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::Context;
+use async_trait::async_trait;
 use serde_json::json;
 use tempfile::TempDir;
 use twinkey_catalog::Catalog;
 use twinkey_core::{
-    Clock, Kinds, MIN_OVERLAP_TAG, Record, SCHEDULE_TAG, SecretId, SecretValue, VersionId,
+    Clock, Kinds, MIN_OVERLAP_TAG, Record, SCHEDULE_TAG, SecretId, SecretValue, Sign, StoreError,
+    VersionId,
 };
 use twinkey_local::LocalStore;
-use twinkey_postgres::Settings;
 use twinkey_test_postgres::{Cluster, Options, SUPERUSER};
 
 use crate::FACTOR;
@@ -95,9 +96,25 @@ pub(crate) fn start_cluster() -> anyhow::Result<Cluster> {
 
 fn catalog(cluster: &Cluster, store: &LocalStore) -> anyhow::Result<Arc<dyn Kinds>> {
     let bundle = cluster.ca_path().to_string_lossy().into_owned();
-    let settings =
-        Settings::from_env(|name| (name == "TWINKEY_CA_BUNDLE").then(|| bundle.clone()))?;
-    Ok(Arc::new(Catalog::new(settings, Arc::new(store.clone()))))
+    let catalog = Catalog::from_variables(
+        |name| (name == "TWINKEY_CA_BUNDLE").then(|| bundle.clone()),
+        Arc::new(store.clone()),
+        Arc::new(NoKms),
+    );
+    Ok(Arc::new(catalog?))
+}
+
+/// Nothing in the demo is signed by KMS.
+struct NoKms;
+
+#[async_trait]
+impl Sign for NoKms {
+    async fn sign(&self, key: &str, _message: &[u8]) -> Result<Vec<u8>, StoreError> {
+        Err(StoreError::Denied {
+            action: "kms:Sign".into(),
+            reason: format!("there is no {key} here"),
+        })
+    }
 }
 
 async fn create_role(cluster: &Cluster, password: &str) -> anyhow::Result<()> {

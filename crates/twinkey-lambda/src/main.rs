@@ -18,7 +18,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use lambda_runtime::{Runtime, service_fn};
-use twinkey_aws::{Environment, Patience, SecretsManagerStore, connect};
+use twinkey_aws::{Environment, Kms, Patience, SecretsManagerStore, connect};
 use twinkey_catalog::Catalog;
 use twinkey_core::StoreError;
 
@@ -71,7 +71,8 @@ async fn serve() -> Result<(), lambda_runtime::Error> {
     let catalog = match environment.await {
         Ok(environment) => {
             let borrow = Arc::new(store.clone());
-            let catalog = Catalog::from_variables(|name| environment.get(name), borrow);
+            let signer = Arc::new(Kms::new(&config, Patience::default()));
+            let catalog = Catalog::from_variables(|name| environment.get(name), borrow, signer);
             catalog.map_err(|error| misconfigured(&environment.told(&error)))
         }
         // The next start may be luckier; a function that kept this would refuse for good.

@@ -6,9 +6,11 @@ use rand::rngs::StdRng;
 use secrecy::ExposeSecret;
 use serde_json::{Map, Value};
 use twinkey_catalog::Catalog;
-use twinkey_core::{Borrow, Credential, DocumentError, Kinds, SecretId, SecretValue, StoreError};
+use twinkey_core::{
+    Borrow, Credential, DocumentError, Kinds, SecretId, SecretValue, Sign, StoreError,
+};
+use twinkey_postgres::PostgresSecret;
 use twinkey_postgres::fuzzing::{admin_document, successor};
-use twinkey_postgres::{PostgresSecret, Settings};
 
 /// A Postgres document: kept to the last digit, or refused by field and without its password; and
 /// nothing of the password is left in the one that follows.
@@ -107,7 +109,8 @@ fn mentions(value: &Value, password: &str) -> bool {
 }
 
 fn catalog() -> Catalog {
-    Catalog::new(Settings::default(), Arc::new(Nothing))
+    let catalog = Catalog::from_variables(|_| None, Arc::new(Nothing), Arc::new(Nothing));
+    catalog.expect("no settings at all")
 }
 
 struct Nothing;
@@ -116,5 +119,12 @@ struct Nothing;
 impl Borrow for Nothing {
     async fn current(&self, secret: &SecretId) -> Result<SecretValue, StoreError> {
         Err(StoreError::NoSecret(secret.clone()))
+    }
+}
+
+#[async_trait]
+impl Sign for Nothing {
+    async fn sign(&self, key: &str, _message: &[u8]) -> Result<Vec<u8>, StoreError> {
+        Err(StoreError::NoSecret(SecretId::new(key)))
     }
 }
