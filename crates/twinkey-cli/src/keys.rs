@@ -22,6 +22,7 @@ pub(crate) struct KeyView {
     pub(crate) created_at: DateTime<Utc>,
     pub(crate) key: Option<KeyId>,
     pub(crate) expires_at: Option<DateTime<Utc>>,
+    pub(crate) last_used: Option<DateTime<Utc>>,
     #[serde(flatten)]
     pub(crate) life: Life,
 }
@@ -96,25 +97,35 @@ async fn view(kinds: &dyn Kinds, version: Version, current: &SecretValue) -> Key
     let unknown = |error_type: &str, message: String| Life::Unknown {
         error: Failure::new(error_type, message, None),
     };
-    let (key, expires_at, life) = match kinds.open(&version.value) {
-        Err(error) => (None, None, unknown(UNKNOWN_KIND, error.to_string())),
-        Ok(rotator) => match rotator.inspect(&version.value, current).await {
-            Ok(seen) => (seen.key, seen.expires_at, Life::from(seen.verdict)),
-            Err(error) => (
-                rotator.parse(&version.value).ok().flatten(),
-                None,
-                unknown(error.code, error.message),
-            ),
-        },
-    };
     let stages = version.stages.into_iter().collect();
-    KeyView {
+    let seen = KeyView {
         version: version.id,
         stages,
         created_at: version.created_at,
-        key,
-        expires_at,
-        life,
+        key: None,
+        expires_at: None,
+        last_used: None,
+        life: Life::NoKey,
+    };
+    match kinds.open(&version.value) {
+        Err(error) => KeyView {
+            life: unknown(UNKNOWN_KIND, error.to_string()),
+            ..seen
+        },
+        Ok(rotator) => match rotator.inspect(&version.value, current).await {
+            Ok(inspection) => KeyView {
+                key: inspection.key,
+                expires_at: inspection.expires_at,
+                last_used: inspection.last_used,
+                life: Life::from(inspection.verdict),
+                ..seen
+            },
+            Err(error) => KeyView {
+                key: rotator.parse(&version.value).ok().flatten(),
+                life: unknown(error.code, error.message),
+                ..seen
+            },
+        },
     }
 }
 

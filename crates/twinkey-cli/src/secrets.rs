@@ -7,7 +7,7 @@ use std::path::Path;
 use serde_json::Value;
 use twinkey_aws::SecretsManagerStore;
 use twinkey_core::{
-    SCHEDULE_TAG, SecretId, SecretValue, Selector, Stage, Store, StoreError, VersionId,
+    MIN_OVERLAP_TAG, Policy, SCHEDULE_TAG, SecretId, SecretValue, Selector, Stage, Store, StoreError, VersionId,
 };
 
 use crate::arguments::{Get, Put, Tag, Untag};
@@ -26,6 +26,7 @@ pub(crate) async fn put(opened: &Opened, put: &Put) -> Result<(), Problem> {
     let secret = SecretId::new(&put.name);
     let tags: BTreeMap<String, String> = put.tags.iter().cloned().collect();
     check_document(opened, &secret, &value, &tags).await?;
+    check_schedule(opened, &secret, Some(&value), &tags).await?;
     let id = VersionId::random(&mut rand::rng());
     match &opened.at {
         At::Embedded(store) => store.put_value(&secret, &id, &value, &tags).await?,
@@ -104,6 +105,37 @@ async fn check_document(
     Ok(())
 }
 
+/// Where these tags change when a secret rotates, two of its keys must be unexpired at every moment. `value`: the
+/// document that it will have, if not the one that it has. What is wrong beyond that, the store says.
+async fn check_schedule(
+    opened: &Opened,
+    secret: &SecretId,
+    value: Option<&SecretValue>,
+    tags: &BTreeMap<String, String>,
+) -> Result<(), Problem> {
+    if !tags.contains_key(SCHEDULE_TAG) && !tags.contains_key(MIN_OVERLAP_TAG) {
+        return Ok(());
+    }
+    let store = opened.store();
+    let mut all = store.describe(secret).await.unwrap_or_default().tags;
+    all.extend(tags.clone());
+    let current = Selector::Stage(Stage::Current);
+    let value = match value {
+        Some(value) => Some(value.clone()),
+        None => store.read(secret, &current).await.ok().map(|it| it.value),
+    };
+    // Tags can be set where the operator's settings for servers are wrong.
+    let (Ok(policy), Some(value), Ok(kinds)) = (Policy::parse(&all), value, opened.kinds().await)
+    else {
+        return Ok(());
+    };
+    let rotator = kinds.open(&value).ok();
+    match rotator.and_then(|it| Some((it.min_overlap(), it.lifetime()?))) {
+        Some((overlap, lifetime)) => Ok(policy.keeps_two(overlap, lifetime)?),
+        None => Ok(()),
+    }
+}
+
 async fn rotates(opened: &Opened, secret: &SecretId) -> Result<bool, Problem> {
     let current = Selector::Stage(Stage::Current);
     match opened.store().read(secret, &current).await {
@@ -116,6 +148,7 @@ async fn rotates(opened: &Opened, secret: &SecretId) -> Result<bool, Problem> {
 pub(crate) async fn tag(opened: &Opened, tag: &Tag) -> Result<(), Problem> {
     let secret = SecretId::new(&tag.name);
     let tags: BTreeMap<String, String> = tag.tags.iter().cloned().collect();
+    check_schedule(opened, &secret, None, &tags).await?;
     match &opened.at {
         At::Embedded(store) => Ok(store.tag(&secret, &tags).await?),
         At::Aws(aws) => Ok(aws.store.tag(&secret, &tags).await?),

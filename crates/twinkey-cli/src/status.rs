@@ -187,7 +187,7 @@ fn due(view: &View, now: DateTime<Utc>) -> String {
 fn row(key: &KeyView, now: DateTime<Utc>) -> Vec<String> {
     let name = key.key.as_ref().map_or("-", |key| key.as_str());
     let life = match &key.life {
-        Life::Live => "live".into(),
+        Life::Live => live(key, now),
         Life::Dead { reason } => format!("dead: {reason}"),
         Life::NoKey => "no key yet".into(),
         Life::Unknown { .. } if key.is_foreign() => String::new(),
@@ -200,6 +200,17 @@ fn row(key: &KeyView, now: DateTime<Utc>) -> Vec<String> {
         key.version.to_string(),
         life,
     ]
+}
+
+fn live(key: &KeyView, now: DateTime<Utc>) -> String {
+    let dies = key
+        .expires_at
+        .map(|at| format!(", dies by itself {}", when(at, now)));
+    let used = key
+        .last_used
+        .map(|at| format!(", last used {}", ago(at, now)));
+    let details = [dies, used].map(Option::unwrap_or_default).concat();
+    format!("live{details}")
 }
 
 fn summary(record: &Record, now: DateTime<Utc>) -> String {
