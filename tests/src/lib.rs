@@ -7,6 +7,7 @@ mod cost;
 mod forms;
 mod function;
 mod preload;
+mod readers;
 mod runtime_api;
 
 pub use account::Account;
@@ -14,6 +15,7 @@ pub use cost::{Cost, Counts};
 pub use forms::{forms, leaks};
 pub use function::{Function, Streams, step_event};
 pub use preload::{ClockAhead, build_library};
+pub use readers::reader;
 pub use runtime_api::{Answer, RuntimeApi};
 
 use std::path::{Path, PathBuf};

@@ -7,7 +7,8 @@ use std::path::Path;
 use serde_json::Value;
 use twinkey_aws::SecretsManagerStore;
 use twinkey_core::{
-    MIN_OVERLAP_TAG, Policy, SCHEDULE_TAG, SecretId, SecretValue, Selector, Stage, Store, StoreError, VersionId,
+    MIN_OVERLAP_TAG, Policy, SCHEDULE_TAG, SecretId, SecretValue, Selector, Stage, Store,
+    StoreError, VersionId,
 };
 
 use crate::arguments::{Get, Put, Tag, Untag};

@@ -52,6 +52,8 @@ fn test(filter: &[&str]) -> Result<(), String> {
     find_or_install_postgres()?;
     tools::find_or_install(&tools::MOTO)?;
     tools::find_or_install(&tools::CARGO_LAMBDA)?;
+    tools::find_or_install(&tools::READERS)?;
+    tools::find_or_install_openssh()?;
     // The end-to-end tests start the real programs.
     cargo(&[
         "build",

@@ -26,6 +26,12 @@ pub(crate) const CARGO_LAMBDA: Tool = Tool {
     requirements: "crates/xtask/cargo-lambda-requirements.txt",
 };
 
+/// Clients that others wrote: what they read and mint judges our stand-ins and what we wrote.
+pub(crate) const READERS: Tool = Tool {
+    folder: "target/tools/readers-1",
+    requirements: "crates/xtask/readers-requirements.txt",
+};
+
 /// A C compiler and a linker for every processor and every glibc.
 pub(crate) const ZIG: Tool = Tool {
     folder: "target/tools/zig-0.17.1",
@@ -62,6 +68,20 @@ pub(crate) fn find_or_install(tool: &Tool) -> Result<(), String> {
         .args(install.split_whitespace())
         .arg(tool.requirements))?;
     finish(&complete)
+}
+
+/// Makes sure that OpenSSH's own programs are there: they judge the deploy keys that we make.
+pub(crate) fn find_or_install_openssh() -> Result<(), String> {
+    let found = Command::new("sh")
+        .args(["-c", "command -v ssh-keygen"])
+        .output();
+    if found.is_ok_and(|output| output.status.success()) {
+        return Ok(());
+    }
+    eprintln!("xtask: installing openssh-client, once");
+    run(Command::new("apt-get").args(["--quiet", "--yes", "install", "openssh-client"])).map_err(
+        |error| format!("{error}; on Debian and Ubuntu, as root: apt-get install openssh-client"),
+    )
 }
 
 /// Makes sure that programs for arm64 can be started. Unpacks Debian's packages and installs nothing.

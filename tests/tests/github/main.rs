@@ -1,5 +1,6 @@
 //! GitHub's keys through the programs that people run: on one machine, and in the function with KMS.
 
+mod judges;
 mod one_machine;
 mod rotation_function;
 

@@ -71,7 +71,11 @@ async fn a_token_is_put_rotated_read_and_both_work() {
     let token = place.succeed(&["get", "ci/token", "--field", "token"]);
     assert!(world.stub.accepts(token.trim_end()));
     let previous = place.get("ci/token", "AWSPREVIOUS");
-    assert!(world.stub.accepts(previous["token"].as_str().expect("a token")));
+    assert!(
+        world
+            .stub
+            .accepts(previous["token"].as_str().expect("a token"))
+    );
     assert_eq!(world.stub.live_tokens(), 2);
     let status = world.json(&place, &["status", "ci/token"]);
     assert_eq!(status[0]["live"], 2, "{status}");
@@ -90,12 +94,20 @@ async fn a_deploy_key_is_put_rotated_read_and_both_are_registered() {
     assert_eq!(keys.len(), 2);
     for stage in ["AWSCURRENT", "AWSPREVIOUS"] {
         let document = place.get("ci/key", stage);
-        assert!(keys.iter().any(|key| document["public_key"] == key.key.as_str()));
+        assert!(
+            keys.iter()
+                .any(|key| document["public_key"] == key.key.as_str())
+        );
     }
-    world.stub.change_keys(|key| key.last_used = Some(key.last_used.unwrap_or_default()));
+    world
+        .stub
+        .change_keys(|key| key.last_used = Some(key.last_used.unwrap_or_default()));
     let status = world.json(&place, &["status", "ci/key"]);
     assert_eq!(status[0]["live"], 2, "{status}");
-    assert_eq!(status[0]["keys"][0]["last_used"], "1970-01-01T00:00:00Z", "{status}");
+    assert_eq!(
+        status[0]["keys"][0]["last_used"], "1970-01-01T00:00:00Z",
+        "{status}"
+    );
     assert_eq!(world.stub.live_work_tokens(), 0);
 }
 
@@ -118,7 +130,10 @@ async fn p2_a_schedule_too_slow_for_two_tokens_is_refused_when_it_is_made() {
     let options = ["--tag", "twinkey:schedule=rate(30 minutes)"];
     let refused = place.try_put("ci/token", &document.to_string(), &options);
     let told = text(&refused.stderr);
-    assert!(!refused.status.success() && told.contains("2 × 30m"), "{told}");
+    assert!(
+        !refused.status.success() && told.contains("2 × 30m"),
+        "{told}"
+    );
     let options = ["--tag", "twinkey:schedule=rate(20 minutes)"];
     place.put("ci/token", &document, &options);
     let refusal = place.fail(&["tag", "ci/token", "twinkey:schedule=rate(1 hour)"]);

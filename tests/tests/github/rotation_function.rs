@@ -52,7 +52,10 @@ impl World {
 
     fn put(&self, name: &str, document: &Value) -> SecretId {
         self.account.put(name, document);
-        self.account.aws.fake().tag(&SecretId::new(name), MIN_OVERLAP_TAG, "0s");
+        self.account
+            .aws
+            .fake()
+            .tag(&SecretId::new(name), MIN_OVERLAP_TAG, "0s");
         self.account.aws.arn(name)
     }
 
@@ -81,7 +84,11 @@ async fn a_token_signed_for_by_kms_is_rotated_and_both_work() {
         world.rotate("ci/token").await;
     }
     for stage in [Stage::Current, Stage::Previous] {
-        assert!(world.stub.accepts(&world.field("ci/token", &stage, "token")));
+        assert!(
+            world
+                .stub
+                .accepts(&world.field("ci/token", &stage, "token"))
+        );
     }
     assert_eq!(world.stub.live_tokens(), 2);
 }
@@ -122,5 +129,8 @@ async fn p8_no_token_and_no_key_is_in_what_the_function_writes_at_its_loudest() 
         }
     }
     // Nor what signs: the third part of a web token is as good as a password for nine minutes.
-    assert!(!written.contains("eyJhbGciOiJSUzI1NiI"), "a web token is written");
+    assert!(
+        !written.contains("eyJhbGciOiJSUzI1NiI"),
+        "a web token is written"
+    );
 }

@@ -8,6 +8,7 @@ mod events;
 mod killed;
 mod leaks;
 mod moto_drives;
+mod readers;
 mod requests;
 mod schedule;
 mod watch;
