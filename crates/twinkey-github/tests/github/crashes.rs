@@ -12,12 +12,12 @@ use serde_json::Value;
 use twinkey_core::{
     Engine, RotationError, SecretValue, Stage, Step, StepReport, StepRequest, VersionId,
 };
-use twinkey_github::{Http, HttpError, Reply, Request, Reqwest};
+use twinkey_github::{Http, HttpError, Reply, Request};
 use twinkey_testkit::{
     CrashPoint, CrashWorld, Effect, FaultyStore, Injected, Injector, Matrix, Restart,
 };
 
-use crate::scene::{Both, REPOSITORY, Scene, github, settings};
+use crate::scene::{Both, REPOSITORY, Scene, github, transport};
 
 /// The transport, where each request passes the injector.
 struct FaultyHttp {
@@ -95,7 +95,7 @@ impl World {
             take_away(&scene, &scene.document(&Stage::Current));
         }
         let http = FaultyHttp {
-            inner: Arc::new(Reqwest::new(settings(&scene.stub))),
+            inner: transport(&scene.stub),
             injector: injector.clone(),
         };
         let kinds = Both(github(&scene.stub, &scene.clock).with_http(Arc::new(http)));

@@ -1,5 +1,6 @@
 //! A GitHub, an App in it, and secrets for its keys.
 
+use std::cell::OnceCell;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -12,7 +13,7 @@ use twinkey_core::{
     Borrow, DocumentError, Engine, Kinds, MIN_OVERLAP_TAG, RotationError, Rotator, SecretId,
     SecretValue, Sign, Stage, Step, StepReport, StepRequest, Store, StoreError, VersionId,
 };
-use twinkey_github::{DEPLOY_KEY_KIND, Github, Settings, TOKEN_KIND};
+use twinkey_github::{DEPLOY_KEY_KIND, Github, Http, Reqwest, Settings, TOKEN_KIND};
 use twinkey_test_github::{AppKey, GithubStub};
 use twinkey_testkit::{FakeClock, FakeSecretsManager};
 
@@ -58,6 +59,17 @@ pub(crate) fn settings(stub: &GithubStub) -> Settings {
     let settings = Settings::from_env(|name| (name == "TWINKEY_GITHUB_API").then(|| base.clone()));
     let settings = settings.expect("settings");
     settings.with_patience(vec![Duration::ZERO; 4], Duration::from_secs(20))
+}
+
+/// One transport for every scene of a test: it reads the system's authorities, which takes longer than a rotation.
+pub(crate) fn transport(stub: &GithubStub) -> Arc<dyn Http> {
+    thread_local! {
+        static TRANSPORT: OnceCell<Arc<Reqwest>> = const { OnceCell::new() };
+    }
+    TRANSPORT.with(|kept| {
+        let made = || Arc::new(Reqwest::new(settings(stub)));
+        Arc::clone(kept.get_or_init(made)) as Arc<dyn Http>
+    })
 }
 
 pub(crate) fn github(stub: &GithubStub, clock: &FakeClock) -> Github {
