@@ -9,7 +9,7 @@ use crate::target;
 /// Where `cargo xtask test` installs them, under the target directory.
 const PROGRAMS: &str = "tools/readers-1/bin";
 
-/// One of them, with nothing of our environment but credentials for tests: `python`, with PyGithub and AWS's caching
+/// One of them, with nothing of our environment but credentials for tests: `python`, with `PyGithub` and AWS's caching
 /// client, or `aws`.
 #[must_use]
 pub fn reader(name: &str) -> Command {

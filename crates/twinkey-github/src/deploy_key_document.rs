@@ -5,14 +5,13 @@ use std::fmt;
 use chrono::{DateTime, Utc};
 use secrecy::SecretString;
 use serde_json::Value;
-use sha2::{Digest, Sha256};
 use twinkey_core::{
     Credential, DocumentError, KeyId, KeyLabel, Random, SecretAddress, SecretValue, VersionId,
 };
 use twinkey_document::{Fields, check_copies, object, optional_text, text};
 
 use crate::app::{App, all_hold};
-use crate::openssh;
+use crate::{fingerprint, openssh};
 
 /// What the field `kind` of such a document says.
 pub const DEPLOY_KEY_KIND: &str = "github-deploy-key";
@@ -65,16 +64,8 @@ pub(crate) struct Titles(String);
 
 impl Titles {
     pub(crate) fn of(address: &SecretAddress) -> Self {
-        let digest = Sha256::new()
-            .chain_update(&address.store)
-            .chain_update([0])
-            .chain_update(address.secret.as_str())
-            .finalize();
-        let first: String = digest
-            .iter()
-            .take(16)
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
+        let parts = [address.store.as_str(), address.secret.as_str()];
+        let first = fingerprint::of(&parts, 16);
         Self(format!("twinkey/{first}/"))
     }
 

@@ -26,7 +26,7 @@ pub(crate) enum GithubError {
     #[error("{doing} at {base}: {error}")]
     NoAnswer {
         doing: &'static str,
-        base: ApiBase,
+        base: String,
         error: HttpError,
     },
     #[error("{doing}: GitHub failed with status {status}")]

@@ -213,7 +213,7 @@ impl Minted {
         if let Some(permissions) = asked.permissions {
             let granted = self.permissions.as_ref();
             let granted = granted.and_then(|value| Permissions::deserialize(value).ok());
-            if !granted.is_some_and(|granted| !permissions.differ_from(&granted)) {
+            if granted.is_none_or(|granted| permissions.differ_from(&granted)) {
                 return Some(format!("permissions other than {permissions}"));
             }
         }

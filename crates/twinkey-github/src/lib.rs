@@ -7,6 +7,7 @@ mod app_token;
 mod deploy_key;
 mod deploy_key_document;
 mod error;
+mod fingerprint;
 mod github;
 mod http;
 mod installation;

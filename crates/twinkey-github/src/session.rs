@@ -135,7 +135,7 @@ impl Session {
             let reply = self.github.http.send(&request).await;
             let reply = reply.map_err(|error| GithubError::NoAnswer {
                 doing: call.doing,
-                base: call.base.clone(),
+                base: call.base.to_string(),
                 error,
             })?;
             let location = reply.headers.iter().find(|(name, _)| name == "location");

@@ -57,7 +57,7 @@ impl TokenProvider {
     async fn mint_as_asked(&self, current: &TokenSecret) -> Result<TokenSecret, GithubError> {
         let issued_at = self.session.now();
         let minted = self.session.mint(&current.app, current.grant()).await?;
-        let next = current.with(Token {
+        let next = current.with(&Token {
             value: minted.token.clone(),
             issued_at,
             expires_at: minted.expires_at,

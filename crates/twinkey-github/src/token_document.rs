@@ -6,11 +6,11 @@ use std::fmt;
 use chrono::{DateTime, SecondsFormat, Utc};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
-use sha2::{Digest, Sha256};
 use twinkey_core::{Credential, DocumentError, KeyId, SecretValue};
 use twinkey_document::{Fields, check_copies, object, optional_text, text};
 
 use crate::app::{App, all_hold};
+use crate::fingerprint;
 use crate::permissions::Permissions;
 
 /// What the field `kind` of such a document says.
@@ -59,7 +59,7 @@ impl TokenSecret {
     }
 
     /// The same with another token.
-    pub(crate) fn with(&self, key: Token) -> Result<Self, DocumentError> {
+    pub(crate) fn with(&self, key: &Token) -> Result<Self, DocumentError> {
         let mut fields = self.fields.clone();
         let mut set =
             |field: &str, value: String| fields.insert(field.into(), Value::String(value));
@@ -100,12 +100,7 @@ impl Credential for TokenSecret {
 
     /// The first bytes of the token's SHA-256.
     fn key_id(&self) -> Option<KeyId> {
-        let digest = Sha256::digest(self.token()?.expose_secret());
-        let first: String = digest
-            .iter()
-            .take(8)
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
+        let first = fingerprint::of(&[self.token()?.expose_secret()], 8);
         Some(KeyId::new(format!("sha256:{first}")))
     }
 
@@ -213,7 +208,7 @@ mod tests {
         let old = parsed(&document()).expect("a document");
         let issued_at = DateTime::UNIX_EPOCH;
         let next = old
-            .with(Token {
+            .with(&Token {
                 value: "ghs_TEST0000000000000000000000000000000002".into(),
                 issued_at,
                 expires_at: issued_at + TimeDelta::hours(1),
