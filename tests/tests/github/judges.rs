@@ -17,7 +17,7 @@ use twinkey_tests::reader;
 
 use crate::deploy_key_document;
 
-/// Mints as the App, uses the token, revokes it, and finds it refused; each by PyGithub's own means.
+/// Mints as the App, uses the token, revokes it, and finds it refused; each by the means of `PyGithub`.
 const PYGITHUB: &str = r#"
 import os
 from github import Auth, Github, GithubException, GithubIntegration
