@@ -63,7 +63,7 @@ impl Catalog {
     }
 
     /// The rotator for a document, with `wrap` around its provider.
-    pub fn open_in(
+    pub fn open_wrapped(
         &self,
         wrap: &impl Wrap,
         value: &SecretValue,
@@ -98,7 +98,7 @@ impl Catalog {
 
 impl Kinds for Catalog {
     fn open(&self, value: &SecretValue) -> Result<Box<dyn Rotator>, DocumentError> {
-        self.open_in(&Bare, value)
+        self.open_wrapped(&Bare, value)
     }
 }
 

@@ -41,7 +41,10 @@ impl Answer {
         bearer: &SecretString,
         now: DateTime<Utc>,
     ) -> Result<Self, GithubError> {
-        let message = sentence(&reply.body, bearer);
+        let message = match reply.status {
+            400.. => sentence(&reply.body, bearer),
+            _ => String::new(),
+        };
         let answer = Self {
             status: reply.status,
             doing,

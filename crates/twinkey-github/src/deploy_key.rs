@@ -26,6 +26,8 @@ use crate::session::{Call, Session};
 
 /// How many keys GitHub lists at a time, at most.
 const PAGE: usize = 100;
+/// How many pages are read: a server that has more keys than these hold does not stop.
+const MOST_PAGES: usize = 100;
 /// GitHub answers so if a key is registered, for this repository or another.
 const IN_USE: &str = "already in use";
 
@@ -122,12 +124,11 @@ impl DeployKeyProvider {
 
     /// Every key of the repository, ours and others'.
     async fn registered(&self, secret: &DeployKeySecret) -> Result<Vec<Registered>, GithubError> {
+        let doing = "listing deploy keys";
         let mut all = Vec::new();
-        for page in 1.. {
+        for page in 1..=MOST_PAGES {
             let path = format!("?per_page={PAGE}&page={page}");
-            let answer = self
-                .ask(secret, "listing deploy keys", "GET", &path, None)
-                .await?;
+            let answer = self.ask(secret, doing, "GET", &path, None).await?;
             if answer.status != 200 {
                 return Err(answer.refused_to_token());
             }
@@ -135,10 +136,10 @@ impl DeployKeyProvider {
             let is_last = keys.len() < PAGE;
             all.extend(keys);
             if is_last {
-                break;
+                return Ok(all);
             }
         }
-        Ok(all)
+        Err(GithubError::Endless { doing })
     }
 
     async fn find(

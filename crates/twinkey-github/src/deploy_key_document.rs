@@ -11,7 +11,7 @@ use twinkey_core::{
 use twinkey_document::{Fields, check_copies, object, optional_text, text};
 
 use crate::app::{App, all_hold};
-use crate::{fingerprint, openssh};
+use crate::{digest, openssh};
 
 /// What the field `kind` of such a document says.
 pub const DEPLOY_KEY_KIND: &str = "github-deploy-key";
@@ -65,7 +65,7 @@ pub(crate) struct Titles(String);
 impl Titles {
     pub(crate) fn of(address: &SecretAddress) -> Self {
         let parts = [address.store.as_str(), address.secret.as_str()];
-        let first = fingerprint::of(&parts, 16);
+        let first = digest::beginning(&parts, 16);
         Self(format!("twinkey/{first}/"))
     }
 

@@ -33,6 +33,8 @@ pub(crate) enum GithubError {
     ServerFailed { doing: &'static str, status: u16 },
     #[error("{doing}: GitHub's answer of status {status} was not understood")]
     Unintelligible { doing: &'static str, status: u16 },
+    #[error("{doing}: GitHub's list does not end")]
+    Endless { doing: &'static str },
     #[error("{doing}: too many requests; GitHub asks to come back in {}", policy::spell(*wait))]
     RateLimited {
         doing: &'static str,
@@ -96,9 +98,10 @@ impl GithubError {
                 HttpError::NoAnswer(_) => ErrorKind::Transient,
                 HttpError::Tls(_) | HttpError::Unusable(_) => ErrorKind::Unusable,
             },
-            Self::ServerFailed { .. } | Self::Unintelligible { .. } | Self::StillAccepted(_) => {
-                ErrorKind::Transient
-            }
+            Self::ServerFailed { .. }
+            | Self::Unintelligible { .. }
+            | Self::Endless { .. }
+            | Self::StillAccepted(_) => ErrorKind::Transient,
             Self::RateLimited { .. } => ErrorKind::Busy,
             Self::AppRefused { .. }
             | Self::InstallationMissing
@@ -133,7 +136,7 @@ impl GithubError {
                 HttpError::NoAnswer(_) | HttpError::Unusable(_) => "ServerUnreachable",
             },
             Self::ServerFailed { .. } => "ServerFailed",
-            Self::Unintelligible { .. } => "UnintelligibleAnswer",
+            Self::Unintelligible { .. } | Self::Endless { .. } => "UnintelligibleAnswer",
             Self::RateLimited { .. } => "RateLimited",
             Self::Moved { .. } => "Moved",
             Self::AppRefused { .. } => "AppRefused",
@@ -195,7 +198,9 @@ impl GithubError {
             Self::NotFound { .. } => {
                 "see whether the repository exists and the App has the permission administration: write there"
             }
-            Self::Moved { .. } => "correct the repository's name, or api_base, in the document",
+            Self::Moved { .. } => {
+                "a secret stays with its repository: make another one for where it is now"
+            }
             Self::KeyInUse => "rotate again: the next key is another one",
             Self::DeployKeysDisabled(_) => {
                 "allow deploy keys in the organization's settings, or use an installation token"

@@ -2,6 +2,7 @@
 //! everywhere else.
 
 use std::error::Error;
+use std::io;
 use std::sync::OnceLock;
 
 use async_trait::async_trait;
@@ -136,9 +137,9 @@ impl Http for Reqwest {
 
 /// The innermost reason, without the URL: the outer ones only say that there was none.
 fn no_answer(error: &reqwest::Error) -> HttpError {
-    let mut reason: &dyn Error = error;
-    while let Some(source) = reason.source() {
-        reason = source;
+    let mut reason: &(dyn Error + 'static) = error;
+    while let Some(inner) = inside(reason) {
+        reason = inner;
     }
     if error.is_timeout() {
         return HttpError::NoAnswer("it did not answer in time".into());
@@ -150,4 +151,12 @@ fn no_answer(error: &reqwest::Error) -> HttpError {
         Some(refused) if error.is_connect() => HttpError::Tls(refused.to_string()),
         _ => HttpError::NoAnswer(reason.to_string()),
     }
+}
+
+/// What an error wraps. An `io::Error` skips what it wraps itself.
+fn inside<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'static)> {
+    let wrapped = error
+        .downcast_ref::<io::Error>()
+        .and_then(io::Error::get_ref);
+    wrapped.map_or_else(|| error.source(), |inner| Some(inner))
 }

@@ -10,7 +10,7 @@ use twinkey_core::{Credential, DocumentError, KeyId, SecretValue};
 use twinkey_document::{Fields, check_copies, object, optional_text, text};
 
 use crate::app::{App, all_hold};
-use crate::fingerprint;
+use crate::digest;
 use crate::permissions::Permissions;
 
 /// What the field `kind` of such a document says.
@@ -100,7 +100,7 @@ impl Credential for TokenSecret {
 
     /// The first bytes of the token's SHA-256.
     fn key_id(&self) -> Option<KeyId> {
-        let first = fingerprint::of(&[self.token()?.expose_secret()], 8);
+        let first = digest::beginning(&[self.token()?.expose_secret()], 8);
         Some(KeyId::new(format!("sha256:{first}")))
     }
 

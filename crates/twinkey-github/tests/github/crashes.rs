@@ -10,14 +10,14 @@ use rand::SeedableRng;
 use rand::rngs::StdRng;
 use serde_json::Value;
 use twinkey_core::{
-    Engine, RotationError, SecretValue, Stage, Step, StepReport, StepRequest, VersionId,
+    Engine, RotationError, SecretId, SecretValue, Stage, Step, StepReport, StepRequest, VersionId,
 };
-use twinkey_github::{Http, HttpError, Reply, Request};
+use twinkey_github::{Github, Http, HttpError, Reply, Request};
 use twinkey_testkit::{
     CrashPoint, CrashWorld, Effect, FaultyStore, Injected, Injector, Matrix, Restart,
 };
 
-use crate::scene::{Both, REPOSITORY, Scene, github, transport};
+use crate::scene::{Both, NoKms, PEM, REPOSITORY, Scene, app_key, settings, transport};
 
 /// The transport, where each request passes the injector.
 struct FaultyHttp {
@@ -98,7 +98,16 @@ impl World {
             inner: transport(&scene.stub),
             injector: injector.clone(),
         };
-        let kinds = Both(github(&scene.stub, &scene.clock).with_http(Arc::new(http)));
+        // The App's private key lies in the same store: reading it is an outside call too.
+        let pem = SecretValue::new(app_key().pem());
+        let version = VersionId::random(&mut rand::rng());
+        let secret = SecretId::new(PEM);
+        scene.store.put_by_hand(&secret, &version, &pem);
+        let store = FaultyStore::new(scene.store.clone(), injector.clone());
+        let github = Github::new(settings(&scene.stub), Arc::new(store), Arc::new(NoKms))
+            .with_clock(Arc::new(scene.clock.clone()))
+            .with_http(Arc::new(http));
+        let kinds = Both(github);
         Self {
             token: scene.begin(),
             scene,

@@ -274,3 +274,15 @@ async fn p10_a_pending_document_of_another_repository_is_never_registered() {
     assert_eq!(error.cause.error_type(), "InvalidDocument");
     assert!(scene.stub.seen().is_empty());
 }
+
+#[tokio::test]
+async fn a_list_that_does_not_end_is_given_up() {
+    let scene = Scene::deploy_keys().await;
+    for number in 0..10_000 {
+        let key = format!("ssh-ed25519 AAAATEST{number}");
+        scene.stub.add_key_by_hand(REPOSITORY, "by hand", &key);
+    }
+    let error = scene.rotate().await.expect_err("too many");
+    assert_eq!(error.cause.error_type(), "UnintelligibleAnswer");
+    assert!(error.to_string().contains("does not end"), "{error}");
+}

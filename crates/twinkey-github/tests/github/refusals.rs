@@ -1,11 +1,14 @@
 //! What GitHub answers instead, and what becomes of it.
 
+use std::sync::Arc;
+
 use chrono::TimeDelta;
 use serde_json::json;
-use twinkey_core::{Failure, Stage, Step};
+use twinkey_core::{Credential, Failure, Provider, SecretValue, Stage, Step, Store};
+use twinkey_github::{API, Github, Settings, TokenSecret};
 use twinkey_test_github::Trouble;
 
-use crate::scene::Scene;
+use crate::scene::{NoKms, Pem, Scene, app_key};
 
 fn answers(status: u16, headers: &[(&'static str, &str)], message: &'static str) -> Trouble {
     Trouble::Answers {
@@ -234,4 +237,22 @@ async fn p8_words_of_githubs_with_the_token_in_them_are_not_passed_on() {
     let error = scene.rotate().await.expect_err("forbidden");
     assert_eq!(error.cause.error_type(), "Forbidden");
     assert!(!error.to_string().contains(&token), "{error}");
+}
+
+#[tokio::test]
+async fn p10_a_host_without_a_proof_of_its_name_is_told_nothing() {
+    // The stub speaks no TLS.
+    let scene = Scene::tokens().await;
+    let base = scene.stub.base().replace("http://", "https://");
+    scene.put_by_hand("api_base", json!(base));
+    let settings = Settings::from_env(|name| (name == API).then(|| base.clone()));
+    let pem = Arc::new(Pem(app_key().pem()));
+    let github = Github::new(settings.expect("settings"), pem, Arc::new(NoKms));
+    let provider = github.with_clock(Arc::new(scene.clock.clone())).tokens();
+    let value = SecretValue::new(scene.document(&Stage::Current).to_string());
+    let secret = TokenSecret::parse(&value).expect("a document");
+    let address = scene.store.address(&scene.secret);
+    let error = provider.ready(&secret, &address).await.expect_err("no TLS");
+    assert_eq!(error.code, "TlsFailed", "{error}");
+    assert!(scene.stub.seen().is_empty());
 }

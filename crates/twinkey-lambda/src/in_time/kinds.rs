@@ -19,7 +19,7 @@ pub(crate) struct KindsInTime<'a> {
 
 impl Kinds for KindsInTime<'_> {
     fn open(&self, value: &SecretValue) -> Result<Box<dyn Rotator>, DocumentError> {
-        self.catalog.open_in(self.deadline, value)
+        self.catalog.open_wrapped(self.deadline, value)
     }
 }
 

@@ -3,7 +3,7 @@
 use sha2::{Digest, Sha256};
 
 /// The first `bytes` bytes of the parts' SHA-256, in hexadecimal; a NUL byte is between the parts.
-pub(crate) fn of(parts: &[&str], bytes: usize) -> String {
+pub(crate) fn beginning(parts: &[&str], bytes: usize) -> String {
     let digest = Sha256::digest(parts.join("\0"));
     let digits = digest
         .iter()
@@ -20,7 +20,7 @@ mod tests {
 
     #[test]
     fn it_is_the_beginning_of_the_digest_in_hexadecimal() {
-        assert_eq!(of(&["abc"], 4), "ba7816bf");
-        assert_ne!(of(&["a", "bc"], 4), of(&["ab", "c"], 4));
+        assert_eq!(beginning(&["abc"], 4), "ba7816bf");
+        assert_ne!(beginning(&["a", "bc"], 4), beginning(&["ab", "c"], 4));
     }
 }
