@@ -4,8 +4,9 @@ use aws_sdk_secretsmanager::error::ProvideErrorMetadata;
 use twinkey_core::{SecretId, StoreError, VersionId};
 
 use crate::SecretsManagerStore;
+use crate::call::Call;
 use crate::limits;
-use crate::refusal::{Asked, Call};
+use crate::store_call::{Asked, StoreCall};
 
 /// What Secrets Manager said to a request that it understood.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,7 +50,7 @@ impl SecretsManagerStore {
                 reason: format!("Secrets Manager may not invoke the rotation function of {secret}"),
             });
         }
-        let call = Call {
+        let call = StoreCall {
             operation: "RotateSecret",
             secret,
             asked: Asked::Secret,

@@ -1,23 +1,17 @@
 //! The rotation function's log: what each step of a rotation did, found by its token.
 
-use std::error::Error;
-
 use aws_config::SdkConfig;
 use aws_sdk_cloudwatchlogs::Client;
 use aws_sdk_cloudwatchlogs::config::Builder;
-use aws_sdk_cloudwatchlogs::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_cloudwatchlogs::types::FilteredLogEvent;
-use aws_sdk_secretsmanager::config::http::HttpResponse;
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
 use twinkey_core::{StepRecord, StoreError, VersionId};
 
-use crate::denial::Denial;
+use crate::call::Call;
 use crate::limits::invalid;
-use crate::refusal::{is_about_credentials, is_throttling, lacks_credentials};
 use crate::{Patience, retries};
 
-const ACTION: &str = "logs:FilterLogEvents";
 /// A page may be empty although another follows. A rotation writes a few lines: what is not found by then
 /// is looked for again with the next look.
 const MOST_PAGES: usize = 20;
@@ -97,46 +91,23 @@ impl FunctionLog {
             "aws logs filter-log-events --log-group-name {group} --start-time {start} --filter-pattern '{pattern}'"
         )
     }
-
-    fn refused<E: ProvideErrorMetadata + Error + 'static>(
-        &self,
-        error: &SdkError<E, HttpResponse>,
-    ) -> StoreError {
-        let transient = |reason: &str| StoreError::Transient {
-            doing: format!("FilterLogEvents of {}", self.group),
-            reason: reason.into(),
-        };
-        let SdkError::ServiceError(refusal) = error else {
-            if lacks_credentials(error) {
-                return denied("no AWS credentials were found".into());
-            }
-            return transient("there was no answer that could be understood");
-        };
-        let status = refusal.raw().status().as_u16();
-        let code = refusal.err().code().unwrap_or_default();
-        match code {
-            "ResourceNotFoundException" => {
-                invalid(format!("log group {}", self.group), "there is none")
-            }
-            "AccessDeniedException" | "AccessDenied" => {
-                let message = refusal.err().message().unwrap_or_default();
-                let told = Denial::parse(message).map(|denial| denial.reason());
-                denied(told.unwrap_or_else(|| format!("on {}", self.group)))
-            }
-            _ if is_throttling(code) || status == 429 => transient("rate exceeded"),
-            _ if status >= 500 => transient("the service failed"),
-            _ if status == 403 || is_about_credentials(code) => {
-                denied("the credentials are not accepted".into())
-            }
-            _ => invalid("FilterLogEvents", "CloudWatch Logs takes no such request"),
-        }
-    }
 }
 
-fn denied(reason: String) -> StoreError {
-    StoreError::Denied {
-        action: ACTION.into(),
-        reason,
+impl Call for FunctionLog {
+    const SERVICE: &'static str = "CloudWatch Logs";
+    const PREFIX: &'static str = "logs";
+
+    fn operation(&self) -> &'static str {
+        "FilterLogEvents"
+    }
+
+    fn subject(&self) -> String {
+        self.group.clone()
+    }
+
+    fn own(&self, code: &str, _message: &str) -> Option<StoreError> {
+        let missing = || invalid(format!("log group {}", self.group), "there is none");
+        (code == "ResourceNotFoundException").then(missing)
     }
 }
 

@@ -8,9 +8,10 @@ use chrono::{DateTime, Utc};
 use twinkey_core::{SecretId, StoreError, escape_control};
 
 use crate::SecretsManagerStore;
+use crate::call::Call;
 use crate::date::date;
 use crate::description::tags;
-use crate::refusal::{Asked, Call};
+use crate::store_call::{Asked, StoreCall};
 
 /// Not only the tags that we know: a misspelt one would otherwise be a silent default. Secrets Manager
 /// matches by prefix.
@@ -61,7 +62,7 @@ impl SecretsManagerStore {
         token: Option<String>,
     ) -> Result<ListSecretsOutput, StoreError> {
         let everything = SecretId::new("the region's secrets");
-        let call = Call {
+        let call = StoreCall {
             operation: "ListSecrets",
             secret: &everything,
             asked: Asked::Secret,

@@ -14,7 +14,8 @@ use tokio::sync::OnceCell;
 use twinkey_core::{SecretValue, Sign, StoreError};
 use zeroize::Zeroizing;
 
-use crate::kms_refusal::{KmsCall, unreadable};
+use crate::call::Call;
+use crate::kms_call::{KmsCall, unreadable};
 use crate::limits::invalid;
 use crate::{Patience, connect, retries};
 
@@ -72,7 +73,7 @@ impl Kms {
             .key_spec(DataKeySpec::Aes256)
             .encryption_context(STORE, store);
         let output = request.send().await.map_err(|error| call.refused(&error))?;
-        let missing = || call.transient("the answer was not understood");
+        let missing = || call.misunderstood();
         let ciphertext = output.ciphertext_blob.ok_or_else(missing)?;
         let key = output.key_id.ok_or_else(missing)?;
         let plaintext = fixed(output.plaintext.ok_or_else(missing)?).ok_or_else(missing)?;
@@ -146,7 +147,7 @@ impl Kms {
             .message(Blob::new(message));
         let output = request.send().await.map_err(|error| call.refused(&error))?;
         let signature = output.signature.map(Blob::into_inner);
-        signature.ok_or_else(|| call.transient("the answer was not understood"))
+        signature.ok_or_else(|| call.misunderstood())
     }
 
     async fn decrypt(
@@ -165,7 +166,7 @@ impl Kms {
             .encryption_context(name, bound_to);
         let output = request.send().await.map_err(|error| call.refused(&error))?;
         let plaintext = output.plaintext;
-        plaintext.ok_or_else(|| call.transient("the answer was not understood"))
+        plaintext.ok_or_else(|| call.misunderstood())
     }
 }
 

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod asking;
+mod call;
 mod connection;
 mod date;
 mod denial;
@@ -11,16 +12,16 @@ mod foreign;
 mod function_log;
 mod inventory;
 mod kms;
-mod kms_refusal;
+mod kms_call;
 mod limits;
 mod manual;
 mod patience;
-mod refusal;
 mod retries;
 mod roots;
 mod rotation_token;
 mod self_driven;
 mod store;
+mod store_call;
 mod tagging;
 
 pub use aws_config::SdkConfig;

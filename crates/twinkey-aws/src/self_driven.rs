@@ -1,5 +1,6 @@
 //! A rotation that no rotation function drives: what Secrets Manager would do for one is done here.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
@@ -16,17 +17,19 @@ use crate::{SecretsManagerStore, Seen};
 /// one, and only for a function, so until the first put that version is told of here, and not there.
 /// `PutSecretValue` then makes it, with its value and its labels, in one call.
 ///
-/// Secrets Manager does not keep two such rotations of one secret apart. Each looks before its put whether
-/// AWSPENDING is elsewhere; if both look at the same moment, the later put takes the labels, and the earlier
-/// rotation finds itself out of order.
-#[derive(Debug)]
+/// Secrets Manager does not keep two such rotations of one secret apart. Each looks right before its put whether
+/// another is in flight or has passed; if both look at the same moment, the later put takes the labels, and the
+/// earlier rotation finds itself out of order. Clones are the same rotation.
+#[derive(Clone, Debug)]
 pub struct SelfDriven {
     store: SecretsManagerStore,
     secret: SecretId,
     token: VersionId,
     resumed: bool,
+    /// Where AWSCURRENT was when it began: another rotation that passes takes it away.
+    current: Option<VersionId>,
     /// Whether the version of the token is there only in our telling.
-    told_only: AtomicBool,
+    told_only: Arc<AtomicBool>,
 }
 
 /// Why a rotation does not run in the caller's process. Nothing changed.
@@ -105,7 +108,8 @@ impl SelfDriven {
             secret: seen.arn,
             token,
             resumed,
-            told_only: AtomicBool::new(!resumed),
+            current: seen.description.holder(&Stage::Current).cloned(),
+            told_only: Arc::new(AtomicBool::new(!resumed)),
         })
     }
 
@@ -197,6 +201,9 @@ impl Store for SelfDriven {
         let description = self.look(secret).await?.description;
         if pending(&description).is_some_and(|holder| holder != version) {
             return Err(self.conflict("another rotation has begun meanwhile"));
+        }
+        if description.holder(&Stage::Current) != self.current.as_ref() {
+            return Err(self.conflict("AWSCURRENT has moved meanwhile"));
         }
         let stored = self.store.put(secret, version, value, stages).await;
         if stored.is_ok() {

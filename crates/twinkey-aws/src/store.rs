@@ -14,11 +14,12 @@ use twinkey_core::{
     VersionId, escape_control,
 };
 
+use crate::call::Call;
 use crate::date::date;
 use crate::description::{description, version_id};
 use crate::limits::{self, invalid};
-use crate::refusal::{Asked, Call};
 use crate::retries::{self, OnlyIfThrottled};
+use crate::store_call::{Asked, StoreCall};
 use crate::{Patience, RotationToken};
 
 /// Secrets Manager in one region, by one caller's rights. Clones share their connections.
@@ -88,7 +89,7 @@ impl SecretsManagerStore {
 
     async fn described(&self, secret: &SecretId) -> Result<DescribeSecretOutput, StoreError> {
         limits::check_secret(secret)?;
-        let call = Call {
+        let call = StoreCall {
             operation: "DescribeSecret",
             secret,
             asked: Asked::Secret,
@@ -119,7 +120,7 @@ impl Store for SecretsManagerStore {
 
     async fn read(&self, secret: &SecretId, at: &Selector) -> Result<Version, StoreError> {
         limits::check_secret(secret)?;
-        let call = Call {
+        let call = StoreCall {
             operation: "GetSecretValue",
             secret,
             asked: Asked::Value(at),
@@ -146,7 +147,7 @@ impl Store for SecretsManagerStore {
         limits::check_secret(secret)?;
         limits::check_value(value)?;
         limits::check_stages(stages)?;
-        let call = Call {
+        let call = StoreCall {
             operation: "PutSecretValue",
             secret,
             asked: Asked::Put,
@@ -176,7 +177,7 @@ impl Store for SecretsManagerStore {
     ) -> Result<(), StoreError> {
         limits::check_secret(secret)?;
         limits::check_move(stage, from, to)?;
-        let call = Call {
+        let call = StoreCall {
             operation: "UpdateSecretVersionStage",
             secret,
             asked: Asked::Move(to),

@@ -6,8 +6,9 @@ use aws_sdk_secretsmanager::types::Tag;
 use twinkey_core::{Policy, SecretId, StoreError};
 
 use crate::SecretsManagerStore;
+use crate::call::Call;
 use crate::limits::{self, invalid};
-use crate::refusal::{Asked, Call};
+use crate::store_call::{Asked, StoreCall};
 
 impl SecretsManagerStore {
     /// Adds tags, or gives them new values. Nothing is sent unless those of ours are understood. One call.
@@ -39,8 +40,8 @@ impl SecretsManagerStore {
     }
 }
 
-fn call<'a>(operation: &'static str, secret: &'a SecretId) -> Call<'a> {
-    Call {
+fn call<'a>(operation: &'static str, secret: &'a SecretId) -> StoreCall<'a> {
+    StoreCall {
         operation,
         secret,
         asked: Asked::Secret,

@@ -6,10 +6,11 @@ use std::collections::BTreeSet;
 use twinkey_core::{SecretId, Stage, StoreError, VersionId};
 
 use crate::SecretsManagerStore;
+use crate::call::Call;
 use crate::date::date;
 use crate::description::version_id;
 use crate::limits::invalid;
-use crate::refusal::{Asked, Call};
+use crate::store_call::{Asked, StoreCall};
 
 /// One version, those without a label too.
 #[derive(Clone, Debug)]
@@ -29,7 +30,7 @@ impl SecretsManagerStore {
         &self,
         secret: &SecretId,
     ) -> Result<Vec<DatedVersion>, StoreError> {
-        let call = Call {
+        let call = StoreCall {
             operation: "ListSecretVersionIds",
             secret,
             asked: Asked::Secret,

@@ -11,4 +11,5 @@ mod person;
 mod refusals;
 mod repeated;
 mod rotation;
+mod self_driven;
 mod world;
