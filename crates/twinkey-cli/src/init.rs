@@ -6,18 +6,19 @@ use std::sync::Arc;
 use twinkey_core::SystemClock;
 use twinkey_local::{LocalStore, OpenError, ServiceKey};
 
-use crate::arguments::Init;
+use crate::arguments::{Init, Place};
 use crate::location::{Files, Location};
 use crate::place::kms;
 use crate::present::note;
 use crate::problem::Problem;
 
-pub(crate) async fn init(location: &Location, init: &Init) -> Result<(), Problem> {
+pub(crate) async fn init(location: &Location, place: &Place, init: &Init) -> Result<(), Problem> {
     let Location::Embedded(files) = location else {
         return Err(Problem::no_store_to_make());
     };
     match &init.kms_key {
         None => by_key_file(files),
+        Some(_) if place.key_file.is_some() => Err(Problem::two_keys()),
         Some(key) => by_kms(&files.store, key).await,
     }
 }

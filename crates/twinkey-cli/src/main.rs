@@ -43,19 +43,19 @@ async fn main() -> ExitCode {
 
 async fn begin(arguments: &Arguments) -> Result<(), Problem> {
     let location = Location::find(&arguments.place, Configuration::load()?)?;
-    let result = execute(&arguments.command, &location).await;
+    let result = execute(arguments, &location).await;
     result.map_err(|problem| match location {
         Location::Aws => problem.on_aws(),
         Location::Embedded(_) => problem,
     })
 }
 
-async fn execute(command: &Command, location: &Location) -> Result<(), Problem> {
-    if let Command::Init(init) = command {
-        return init::init(location, init).await;
+async fn execute(arguments: &Arguments, location: &Location) -> Result<(), Problem> {
+    if let Command::Init(init) = &arguments.command {
+        return init::init(location, &arguments.place, init).await;
     }
     let opened = Opened::open(location).await?;
-    match command {
+    match &arguments.command {
         Command::Init(_) => Ok(()),
         Command::Put(put) => secrets::put(&opened, put).await,
         Command::Tag(tag) => secrets::tag(&opened, tag).await,

@@ -31,6 +31,12 @@ impl Problem {
             .with_hint("make a secret: aws secretsmanager create-secret --name NAME")
     }
 
+    /// A store is locked by one key.
+    pub(crate) fn two_keys() -> Self {
+        Self::usage("--kms-key locks the store by KMS, without a key file")
+            .with_hint("leave out --key-file, and unset TWINKEY_KEY_FILE")
+    }
+
     /// The scheduler works on this machine only.
     pub(crate) fn no_scheduler_here() -> Self {
         Self::usage(

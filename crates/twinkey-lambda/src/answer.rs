@@ -15,7 +15,7 @@ pub(crate) enum Answer {
     /// To a person who wants a rotation.
     Asked(AskedAnswer),
     /// To a person who ends one.
-    Ended(EndedAnswer),
+    Abandoned(AbandonedAnswer),
 }
 
 /// A rotation has begun: `{"result": "asked", …}`.
@@ -42,7 +42,7 @@ impl From<Asked> for AskedAnswer {
 
 /// A rotation is over, now or since before: `{"result": "ended", …}`.
 #[derive(Debug, Serialize)]
-pub(crate) struct EndedAnswer {
+pub(crate) struct AbandonedAnswer {
     result: &'static str,
     /// Its ARN.
     pub(crate) secret: SecretId,
@@ -51,7 +51,7 @@ pub(crate) struct EndedAnswer {
     pub(crate) retired: Vec<RetiredKey>,
 }
 
-impl EndedAnswer {
+impl AbandonedAnswer {
     pub(crate) fn new(secret: SecretId, token: VersionId, retired: Vec<RetiredKey>) -> Self {
         Self {
             result: "ended",

@@ -3,8 +3,8 @@
 use twinkey_aws::{Asked, ManualAsk, NotAsked};
 use twinkey_core::{Engine, Failure, RotationFailure, SecretId, SystemClock};
 
-use crate::answer::{AskedAnswer, EndedAnswer};
-use crate::event::Ending;
+use crate::answer::{AbandonedAnswer, AskedAnswer};
+use crate::event::AbandonAsk;
 use crate::function::{Invocation, random, write};
 use crate::in_time::no_answer;
 use crate::refusal::{Refusal, named};
@@ -36,16 +36,16 @@ impl Invocation<'_> {
     }
 
     /// Ends one rotation.
-    pub(crate) async fn abandon(&self, ending: &Ending) -> Result<EndedAnswer, Refusal> {
-        let result = self.end(ending).await;
-        write(&[self.writer.abandon(self, ending, &result)]);
+    pub(crate) async fn abandon(&self, ask: &AbandonAsk) -> Result<AbandonedAnswer, Refusal> {
+        let result = self.abandon_in_time(ask).await;
+        write(&[self.writer.abandon(self, ask, &result)]);
         result.map_err(|failure| {
-            let what = format!("abandoning {} of {}", ending.token, ending.secret);
+            let what = format!("abandoning {} of {}", ask.token, ask.secret);
             Refusal::of(what, failure)
         })
     }
 
-    async fn end(&self, ending: &Ending) -> Result<EndedAnswer, Failure> {
+    async fn abandon_in_time(&self, ask: &AbandonAsk) -> Result<AbandonedAnswer, Failure> {
         let kinds = self.function.kinds()?;
         let store = &self.function.store;
         let engine = Engine {
@@ -56,14 +56,14 @@ impl Invocation<'_> {
         let failed = |failure: &RotationFailure| {
             store
                 .deadline
-                .judge(named(Failure::from(failure), &ending.secret))
+                .judge(named(Failure::from(failure), &ask.secret))
         };
         // A server's mark names a secret by its ARN.
-        let arn = store.deadline.keep(store.store.arn(&ending.secret)).await;
-        let arn = arn.unwrap_or_else(|| Err(no_answer("DescribeSecret", &ending.secret)));
+        let arn = store.deadline.keep(store.store.arn(&ask.secret)).await;
+        let arn = arn.unwrap_or_else(|| Err(no_answer("DescribeSecret", &ask.secret)));
         let secret = arn.map_err(|error| failed(&error.into()))?;
-        match engine.abandon(&secret, &ending.token).await {
-            Ok(retired) => Ok(EndedAnswer::new(secret, ending.token.clone(), retired)),
+        match engine.abandon(&secret, &ask.token).await {
+            Ok(retired) => Ok(AbandonedAnswer::new(secret, ask.token.clone(), retired)),
             Err(failure) => Err(failed(&failure)),
         }
     }

@@ -21,12 +21,12 @@ pub(crate) enum Event {
     /// A person asks for the rotation of one secret.
     Rotate(ManualAsk),
     /// A person ends a rotation that is half done.
-    Abandon(Ending),
+    Abandon(AbandonAsk),
 }
 
 /// A rotation that is to be ended: `{"abandon": {"secretId": …, "token": …}}`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Ending {
+pub(crate) struct AbandonAsk {
     /// A name or an ARN.
     pub(crate) secret: SecretId,
     pub(crate) token: VersionId,
@@ -72,11 +72,11 @@ impl Event {
         if has("Step") || has("ClientRequestToken") {
             step(text, &fields)
         } else if has("rotate") {
-            asked::rotate(&fields)
+            asked::rotate(text, &fields)
         } else if has("abandon") {
-            asked::abandon(&fields)
+            asked::abandon(text, &fields)
         } else if has("rotateDue") {
-            asked::rotate_due(&fields)
+            asked::rotate_due(text, &fields)
         } else if is_scheduled(&fields) {
             Ok(Self::RotateDue)
         } else {
@@ -179,10 +179,10 @@ mod tests {
             (ask.reason.as_deref(), ask.force),
             (Some("the key was in a log"), false)
         );
-        let Event::Abandon(ending) = fixture(include_str!("../events/abandon.json")) else {
+        let Event::Abandon(abandon) = fixture(include_str!("../events/abandon.json")) else {
             panic!("another event");
         };
-        assert_eq!(ending.secret, ask.secret);
+        assert_eq!(abandon.secret, ask.secret);
     }
 
     #[test]
@@ -252,6 +252,18 @@ mod tests {
             (
                 r#"{"abandon": {"secretId": "a", "token": "TEST"}}"#,
                 "field token: is none",
+            ),
+            (
+                r#"{"rotate": {"secretId": "TEST-1", "secretId": "TEST-2"}}"#,
+                "field /rotate/secretId: is there twice",
+            ),
+            (
+                r#"{"rotate": {}, "rotate": {"secretId": "TEST"}}"#,
+                "field rotate: is there twice",
+            ),
+            (
+                r#"{"abandon": {"secretId": "a", "token": "TEST", "token": "TEST"}}"#,
+                "field /abandon/token: is there twice",
             ),
             (r#"{"rotateDue": {"TEST": 1}}"#, "those it may have: none"),
             (r#"{"rotateDue": "TEST"}"#, "must be an object"),

@@ -59,7 +59,7 @@ impl Function {
             }
             Ok(Event::RotateDue) => invocation.tick().await.map(Answer::Tick),
             Ok(Event::Rotate(ask)) => invocation.rotate(&ask).await.map(Answer::Asked),
-            Ok(Event::Abandon(ending)) => invocation.abandon(&ending).await.map(Answer::Ended),
+            Ok(Event::Abandon(ask)) => invocation.abandon(&ask).await.map(Answer::Abandoned),
             Err(error) => {
                 let refusal = Refusal::from(&error);
                 write(&[invocation.writer.event(&refusal.failure)]);

@@ -150,6 +150,9 @@ fn p11_a_kms_key_that_cannot_be_used_is_named_and_leaves_no_store_behind() {
     let vault = Vault::new();
     let said = vault.fail("one", &["init", "--kms-key", "alias/TEST-missing"]);
     assert!(said.contains("alias/TEST-missing"), "{said}");
+    let two_keys = ["--key-file", "TEST.key", "init", "--kms-key", ALIAS];
+    let said = vault.fail("one", &two_keys);
+    assert!(said.contains("leave out --key-file"), "{said}");
     assert!(!vault.store("one").exists());
     vault.succeed("one", &["init", "--kms-key", ALIAS]);
     let mut command = vault.command("one", &["list"]);

@@ -2,19 +2,20 @@
 
 use serde_json::{Map, Value};
 use twinkey_aws::ManualAsk;
-use twinkey_core::{DocumentError, SecretId, VersionId};
+use twinkey_core::{DocumentError, SecretId, SecretValue, VersionId};
+use twinkey_document::object;
 
-use super::{Ending, Event, EventError};
+use super::{AbandonAsk, Event, EventError};
 
 /// `{"rotateDue": {}}`
-pub(crate) fn rotate_due(event: &Map<String, Value>) -> Result<Event, EventError> {
-    Asked::read("rotateDue", &[], event)?;
+pub(crate) fn rotate_due(text: &str, event: &Map<String, Value>) -> Result<Event, EventError> {
+    Asked::read("rotateDue", &[], (text, event))?;
     Ok(Event::RotateDue)
 }
 
 /// `{"rotate": {"secretId": …, "reason": …, "force": …}}`
-pub(crate) fn rotate(event: &Map<String, Value>) -> Result<Event, EventError> {
-    let asked = Asked::read("rotate", &["secretId", "reason", "force"], event)?;
+pub(crate) fn rotate(text: &str, event: &Map<String, Value>) -> Result<Event, EventError> {
+    let asked = Asked::read("rotate", &["secretId", "reason", "force"], (text, event))?;
     let reason = asked.optional_text("reason")?.map(str::trim);
     Ok(Event::Rotate(ManualAsk {
         secret: asked.secret()?,
@@ -24,12 +25,12 @@ pub(crate) fn rotate(event: &Map<String, Value>) -> Result<Event, EventError> {
 }
 
 /// `{"abandon": {"secretId": …, "token": …}}`
-pub(crate) fn abandon(event: &Map<String, Value>) -> Result<Event, EventError> {
-    let asked = Asked::read("abandon", &["secretId", "token"], event)?;
+pub(crate) fn abandon(text: &str, event: &Map<String, Value>) -> Result<Event, EventError> {
+    let asked = Asked::read("abandon", &["secretId", "token"], (text, event))?;
     let secret = asked.secret()?;
     let token = VersionId::parse(asked.text("token")?)
         .map_err(|error| asked.refused("token", &format!("is none: {error}")))?;
-    Ok(Event::Abandon(Ending { secret, token }))
+    Ok(Event::Abandon(AbandonAsk { secret, token }))
 }
 
 /// The object below a name, which must be the only field of the event: what we do not know, we cannot heed.
@@ -42,12 +43,10 @@ impl<'a> Asked<'a> {
     fn read(
         name: &'static str,
         known: &[&str],
-        event: &'a Map<String, Value>,
+        (text, event): (&str, &'a Map<String, Value>),
     ) -> Result<Self, EventError> {
-        let refused = |problem: &str| {
-            let error = DocumentError::new(name, problem);
-            EventError::Field { what: name, error }
-        };
+        let field = |error| EventError::Field { what: name, error };
+        let refused = |problem: &str| field(DocumentError::new(name, problem));
         if event.len() > 1 {
             return Err(refused("must be the only field of the event"));
         }
@@ -55,6 +54,8 @@ impl<'a> Asked<'a> {
             return Err(refused("must be an object"));
         };
         if fields.keys().all(|field| known.contains(&field.as_str())) {
+            // Of two, a reader may heed either. All names are ours here, and may be shown.
+            object(&SecretValue::new(text.into()), &[]).map_err(field)?;
             return Ok(Self { name, fields });
         }
         let known = known.join(", ");

@@ -6,8 +6,8 @@ use twinkey_aws::{Action, Asked, Figures, ManualAsk, Reason, Report, SecretRepor
 use twinkey_core::{Failure, RetiredKey, SecretId, Trigger, VersionId, escape_control};
 
 use super::{Writer, text};
-use crate::answer::EndedAnswer;
-use crate::event::Ending;
+use crate::answer::AbandonedAnswer;
+use crate::event::AbandonAsk;
 use crate::function::Invocation;
 use crate::metrics::Metrics;
 
@@ -115,14 +115,14 @@ impl Writer<'_> {
     pub(crate) fn abandon(
         self,
         request: &Invocation<'_>,
-        ending: &Ending,
-        result: &Result<EndedAnswer, Failure>,
+        ask: &AbandonAsk,
+        result: &Result<AbandonedAnswer, Failure>,
     ) -> String {
         let ended = result.as_ref().ok();
         let told = Abandoned {
-            secret: ended.map_or(&ending.secret, |ended| &ended.secret),
-            token: &ending.token,
-            trigger: ending.token.trigger(),
+            secret: ended.map_or(&ask.secret, |ended| &ended.secret),
+            token: &ask.token,
+            trigger: ask.token.trigger(),
             retired: ended.map_or(&[], |ended| &ended.retired),
         };
         self.line("abandon", request, told, Told::of(result))
