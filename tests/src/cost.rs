@@ -34,7 +34,7 @@ impl Cost {
     }
 }
 
-fn count(names: impl IntoIterator<Item = impl Into<String>>) -> Counts {
+pub(crate) fn count(names: impl IntoIterator<Item = impl Into<String>>) -> Counts {
     names.into_iter().fold(Counts::new(), |mut counts, name| {
         *counts.entry(name.into()).or_default() += 1;
         counts

@@ -3,6 +3,7 @@
 //! Secrets Manager and the Runtime API are stand-ins on loopback, built without optimisation, and the database is on the same
 //! machine: wall times are theirs too, and say nothing of a network. Counts, CPU time and memory are the function's own.
 
+mod github;
 mod measure;
 mod report;
 mod series;
@@ -26,6 +27,7 @@ async fn main() {
     function.rotate(&arn, &first).await.expect("the first");
     let cost = Cost::of_a_rotation(&account, &mut function, "app").await;
     let rotations = warm_rotations(&account, &mut function, "app").await;
+    let github = github::measure(&account, function).await;
     let bytes = std::fs::read(&program).expect("cargo xtask bench builds it");
     let report = Report {
         zipped: twinkey_package::zip(&bytes).expect("zipped").len(),
@@ -33,6 +35,7 @@ async fn main() {
         starts,
         one_authority,
         rotations,
+        github,
     };
     report.print();
     let file = target().join("bench.json");

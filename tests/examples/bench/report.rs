@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 use twinkey_tests::{Cost, Counts};
 
+use crate::github::Kind;
 use crate::measure::{Rotations, Starts};
 
 const KIB_PER_MIB: f64 = 1024.0;
@@ -19,6 +20,7 @@ pub(crate) struct Report {
     /// The same where the system has one authority: what reading all of them takes is the difference.
     pub(crate) one_authority: Starts,
     pub(crate) rotations: Rotations,
+    pub(crate) github: [Kind; 2],
     /// Bytes of the zip.
     pub(crate) zipped: usize,
 }
@@ -30,6 +32,12 @@ impl Report {
         println!("| --- | --- | --- |");
         for (what, measured, bar) in self.rows() {
             println!("| {what} | {measured} | {bar} |");
+        }
+        let [token, key] = &self.github;
+        println!("\n| one rotation | {} | {} |", token.name, key.name);
+        println!("| --- | --- | --- |");
+        for ((what, of_token), (_, of_key)) in kind_rows(token).into_iter().zip(kind_rows(key)) {
+            println!("| {what} | {of_token} | {of_key} |");
         }
         println!("\n{NOTES}");
     }
@@ -85,8 +93,33 @@ impl Report {
             "start": start(&self.starts),
             "start_with_one_authority": start(&self.one_authority),
             "zip_bytes": self.zipped,
+            "github": self.github.iter().map(kind).collect::<Vec<_>>(),
         })
     }
+}
+
+fn kind_rows(kind: &Kind) -> [(&'static str, String); 5] {
+    let Kind {
+        cost, rotations, ..
+    } = kind;
+    [
+        ("calls to Secrets Manager", told(&cost.calls)),
+        ("requests to GitHub", told(&cost.requests)),
+        ("wall, warm", rotations.wall.to_string()),
+        ("CPU, warm", rotations.cpu.to_string()),
+        ("peak memory", mebibytes(rotations.peak)),
+    ]
+}
+
+fn kind(kind: &Kind) -> Value {
+    json!({
+        "kind": kind.name,
+        "calls": kind.cost.calls,
+        "requests": kind.cost.requests,
+        "wall_ms": kind.rotations.wall.json(),
+        "cpu_ms": kind.rotations.cpu.json(),
+        "peak_kib": kind.rotations.peak,
+    })
 }
 
 fn start(starts: &Starts) -> Value {

@@ -23,15 +23,15 @@ kms.create_alias(AliasName="ALIAS", TargetKeyId=key)
 print(base64.b64encode(kms.get_public_key(KeyId=key)["PublicKey"]).decode())
 "#;
 
-struct World {
-    account: Account,
-    stub: GithubStub,
-    function: Function,
+pub(crate) struct World {
+    pub(crate) account: Account,
+    pub(crate) stub: GithubStub,
+    pub(crate) function: Function,
     _moto: Moto,
 }
 
 impl World {
-    async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         let moto = Moto::start();
         let (endpoint, script) = (moto.endpoint().to_owned(), PREPARE.replace("ALIAS", ALIAS));
         let prepared = tokio::task::spawn_blocking(move || boto3(&endpoint, &script));
@@ -50,7 +50,7 @@ impl World {
         }
     }
 
-    fn put(&self, name: &str, document: &Value) -> SecretId {
+    pub(crate) fn put(&self, name: &str, document: &Value) -> SecretId {
         self.account.put(name, document);
         self.account
             .aws
@@ -59,7 +59,7 @@ impl World {
         self.account.aws.arn(name)
     }
 
-    async fn rotate(&mut self, name: &str) {
+    pub(crate) async fn rotate(&mut self, name: &str) {
         let arn = self.account.aws.arn(name);
         let token = self.account.begin(name);
         let rotated = self.function.rotate(&arn, &token).await;
@@ -72,7 +72,7 @@ impl World {
     }
 }
 
-fn kms() -> Value {
+pub(crate) fn kms() -> Value {
     json!({"kms": ALIAS})
 }
 
