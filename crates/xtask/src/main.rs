@@ -53,6 +53,7 @@ fn test(filter: &[&str]) -> Result<(), String> {
     tools::find_or_install(&tools::MOTO)?;
     tools::find_or_install(&tools::CARGO_LAMBDA)?;
     tools::find_or_install(&tools::READERS)?;
+    tools::find_or_install_github_judges()?;
     tools::find_or_install_openssh()?;
     // The end-to-end tests start the real programs.
     cargo(&[

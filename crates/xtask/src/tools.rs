@@ -1,4 +1,5 @@
-//! Programs of others, under the target directory: pinned ones in a Python virtual environment each, and Debian's emulator.
+//! Programs of others, under the target directory: pinned ones in a Python virtual environment each, pinned ones for Node,
+//! and Debian's emulator.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -38,6 +39,11 @@ pub(crate) const ZIG: Tool = Tool {
     requirements: "crates/xtask/zig-requirements.txt",
 };
 
+/// Programs of others for Node, and Node itself: what judges our stand-in for GitHub. The end-to-end tests start them. What
+/// is changed in the list of packages gets a new folder.
+const GITHUB_JUDGES: &str = "target/tools/github-judges-1";
+const GITHUB_JUDGES_PACKAGES: &str = "crates/xtask/github-judges";
+
 /// Where the test of the packages looks for the emulator.
 const QEMU: &str = "target/tools/qemu-arm64";
 /// The emulator, and arm64's glibc for any machine.
@@ -67,6 +73,28 @@ pub(crate) fn find_or_install(tool: &Tool) -> Result<(), String> {
     run(Command::new(pip)
         .args(install.split_whitespace())
         .arg(tool.requirements))?;
+    finish(&complete)
+}
+
+/// Makes sure that those are there who judge our stand-in for GitHub. Runs no script of any package.
+pub(crate) fn find_or_install_github_judges() -> Result<(), String> {
+    let folder = Path::new(GITHUB_JUDGES);
+    let complete = folder.join("complete");
+    if complete.exists() {
+        return Ok(());
+    }
+    eprintln!("xtask: installing {GITHUB_JUDGES}, once");
+    fs::create_dir_all(folder).map_err(|error| format!("{GITHUB_JUDGES}: {error}"))?;
+    for file in files(Path::new(GITHUB_JUDGES_PACKAGES))? {
+        let name = file.file_name().unwrap_or_default();
+        fs::copy(&file, folder.join(name))
+            .map_err(|error| format!("{}: {error}", file.display()))?;
+    }
+    let install = "ci --ignore-scripts --no-audit --no-fund --loglevel=error";
+    run(Command::new("npm")
+        .args(install.split_whitespace())
+        .current_dir(folder))
+    .map_err(|error| format!("{error}; on Debian and Ubuntu, as root: apt-get install npm"))?;
     finish(&complete)
 }
 
