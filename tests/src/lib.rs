@@ -10,6 +10,7 @@ mod github;
 mod preload;
 mod readers;
 mod runtime_api;
+mod server;
 
 pub use account::Account;
 pub use cost::{Cost, Counts};
@@ -17,8 +18,9 @@ pub use forms::{forms, leaks};
 pub use function::{Function, Streams, step_event};
 pub use github::{GithubCost, deploy_key_document, token_document};
 pub use preload::{ClockAhead, build_library};
-pub use readers::reader;
+pub use readers::{node, reader};
 pub use runtime_api::{Answer, RuntimeApi};
+pub use server::Server;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};

@@ -1,5 +1,6 @@
 //! Clients that others wrote, each in its own process.
 
+use std::path::Path;
 use std::process::Stdio;
 
 use tokio::process::Command;
@@ -8,17 +9,16 @@ use crate::target;
 
 /// Where `cargo xtask test` installs them, under the target directory.
 const PROGRAMS: &str = "tools/readers-1/bin";
+/// Those for Node, and Node itself.
+const FOR_NODE: &str = "tools/github-judges-1";
+const KILLED_WITH_US: &str = "/usr/bin/setpriv";
 
 /// One of them, with nothing of our environment but credentials for tests: `python`, with `PyGithub` and AWS's caching
 /// client, or `aws`.
 #[must_use]
 pub fn reader(name: &str) -> Command {
     let program = target().join(PROGRAMS).join(name);
-    assert!(
-        program.is_file(),
-        "{} is missing: cargo xtask test installs it",
-        program.display()
-    );
+    assert_installed(&program);
     let mut command = Command::new(program);
     command
         .env_clear()
@@ -30,4 +30,35 @@ pub fn reader(name: &str) -> Command {
         .stdin(Stdio::null())
         .kill_on_drop(true);
     command
+}
+
+/// Node, where its packages are: a script can import them, `node_modules/.bin` holds their programs. It has nothing of our
+/// environment, and does not outlive the test.
+#[must_use]
+pub fn node() -> Command {
+    let folder = target().join(FOR_NODE);
+    let program = folder.join("node_modules/.bin/node");
+    assert_installed(&program);
+    let mut command = if Path::new(KILLED_WITH_US).exists() {
+        let mut command = Command::new(KILLED_WITH_US);
+        command.args(["--pdeathsig", "KILL"]).arg(program);
+        command
+    } else {
+        Command::new(program)
+    };
+    command
+        .current_dir(folder)
+        .env_clear()
+        .env("PATH", "/usr/bin:/bin")
+        .stdin(Stdio::null())
+        .kill_on_drop(true);
+    command
+}
+
+fn assert_installed(program: &Path) {
+    assert!(
+        program.is_file(),
+        "{} is missing: cargo xtask test installs it",
+        program.display()
+    );
 }

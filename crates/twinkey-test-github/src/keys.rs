@@ -1,10 +1,9 @@
 //! Deploy keys.
 
-use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::{Value, json};
 
 use crate::reply::Reply;
-use crate::state::{DeployKey, State};
+use crate::state::{DeployKey, State, spelt};
 
 const FORBIDDEN: &str = "Resource not accessible by integration";
 const DISABLED: &str = "Deploy keys are disabled for this repository";
@@ -123,10 +122,6 @@ impl State {
             "enabled": key.enabled,
         })
     }
-}
-
-fn spelt(moment: DateTime<Utc>) -> String {
-    moment.to_rfc3339_opts(SecondsFormat::Secs, true)
 }
 
 /// GitHub keeps the type and the key, and drops the comment.

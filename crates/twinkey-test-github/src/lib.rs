@@ -6,11 +6,15 @@
 
 mod app_key;
 mod auth;
+mod bodies;
 mod keys;
 mod reply;
 mod server;
 mod state;
 mod tokens;
+
+/// What GitHub says of the operations that we use, in `OpenAPI`. See `description/README.md`.
+pub const DESCRIPTION: &str = include_str!("../description/github-api.json");
 
 pub use app_key::AppKey;
 pub use server::GithubStub;

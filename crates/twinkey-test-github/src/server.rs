@@ -414,15 +414,4 @@ impl State {
         };
         answer.unwrap_or_else(|refusal| refusal)
     }
-
-    pub(crate) fn installation_body(&self) -> Value {
-        let installation = &self.installation;
-        json!({
-            "id": installation.id,
-            "account": {"login": installation.login, "id": 1, "type": "Organization"},
-            "permissions": installation.permissions,
-            "suspended_at": installation.suspended_at.map(|at| at.to_rfc3339()),
-            "repository_selection": "selected",
-        })
-    }
 }

@@ -3,13 +3,18 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use rand::RngExt as _;
-use serde_json::{Value, json};
+use serde_json::Value;
 use twinkey_core::Clock;
 
 /// How long an installation token lives.
 pub(crate) const LIFETIME: TimeDelta = TimeDelta::hours(1);
+
+/// A moment as GitHub writes it.
+pub(crate) fn spelt(moment: DateTime<Utc>) -> String {
+    moment.to_rfc3339_opts(SecondsFormat::Secs, true)
+}
 
 /// Something that GitHub does to a request instead of answering it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -163,9 +168,5 @@ impl State {
         } else {
             format!("ghs_TEST{}", word(32))
         }
-    }
-
-    pub(crate) fn repository(&self, name: &str) -> Value {
-        json!({"id": 1, "name": name, "full_name": format!("{}/{name}", self.installation.login)})
     }
 }

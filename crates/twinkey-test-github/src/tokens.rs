@@ -2,11 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use chrono::SecondsFormat;
 use serde_json::{Map, Value, json};
 
 use crate::reply::Reply;
-use crate::state::{LIFETIME, State, Token};
+use crate::state::{LIFETIME, State, Token, spelt};
 
 const NOT_GRANTED: &str = "The permissions requested are not granted to this installation.";
 const NOT_REACHED: &str = "There is at least one repository that does not exist or is not accessible to the parent installation.";
@@ -67,7 +66,7 @@ impl State {
         };
         let mut answer = json!({
             "token": token.value,
-            "expires_at": token.expires_at.to_rfc3339_opts(SecondsFormat::Secs, true),
+            "expires_at": spelt(token.expires_at),
             "permissions": token.permissions,
             "repository_selection": if repositories.is_some() { "selected" } else { "all" },
         });

@@ -10,50 +10,54 @@ use twinkey_tests::{Place, Site, text};
 
 use crate::{deploy_key_document, token_document};
 
-struct World {
-    stub: GithubStub,
-    key: AppKey,
-    site: Site,
+pub(crate) struct World {
+    pub(crate) stub: GithubStub,
+    pub(crate) key: AppKey,
+    pub(crate) site: Site,
+    /// Where the program finds GitHub: the stub, or what is in front of it.
+    pub(crate) api: String,
 }
 
 impl World {
-    async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         let key = AppKey::generate();
+        let stub = GithubStub::start(Arc::new(SystemClock), key.public_der()).await;
         Self {
-            stub: GithubStub::start(Arc::new(SystemClock), key.public_der()).await,
+            api: stub.base(),
+            stub,
             key,
             site: Site::default(),
         }
     }
 
     /// A store with the App's private key in it.
-    fn place(&self, name: &str) -> Place<'_> {
+    pub(crate) fn place(&self, name: &str) -> Place<'_> {
         let place = self.site.place(name);
         let put = place.try_put("app/pem", &self.key.pem(), &[]);
         assert!(put.status.success(), "{}", text(&put.stderr));
         place
     }
 
-    fn run(&self, place: &Place<'_>, arguments: &[&str]) -> Output {
+    pub(crate) fn run(&self, place: &Place<'_>, arguments: &[&str]) -> Output {
         let mut command = place.command(arguments);
-        command.env("TWINKEY_GITHUB_API", self.stub.base());
+        command.env("TWINKEY_GITHUB_API", &self.api);
         command.output().expect("the program starts")
     }
 
-    fn json(&self, place: &Place<'_>, arguments: &[&str]) -> Value {
+    pub(crate) fn json(&self, place: &Place<'_>, arguments: &[&str]) -> Value {
         let arguments = [arguments, &["--json"]].concat();
         let output = self.run(place, &arguments);
         assert!(output.status.success(), "{}", text(&output.stderr));
         serde_json::from_slice(&output.stdout).expect("JSON")
     }
 
-    fn rotate(&self, place: &Place<'_>, name: &str) {
+    pub(crate) fn rotate(&self, place: &Place<'_>, name: &str) {
         let output = self.run(place, &["rotate", name]);
         assert!(output.status.success(), "{}", text(&output.stderr));
     }
 }
 
-fn pem() -> Value {
+pub(crate) fn pem() -> Value {
     json!({"secret": "app/pem"})
 }
 
