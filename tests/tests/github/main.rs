@@ -3,6 +3,7 @@
 mod cost;
 mod described;
 mod judges;
+mod octokit;
 mod one_machine;
 mod prism;
 mod rotation_function;
