@@ -2,6 +2,7 @@
 
 mod cost;
 mod described;
+mod emulate;
 mod judges;
 mod octokit;
 mod one_machine;
