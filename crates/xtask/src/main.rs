@@ -55,6 +55,7 @@ fn test(filter: &[&str]) -> Result<(), String> {
     tools::find_or_install(&tools::READERS)?;
     tools::find_or_install_github_judges()?;
     tools::find_or_install_openssh()?;
+    tools::find_or_unpack(&tools::SSHD)?;
     // The end-to-end tests start the real programs.
     cargo(&[
         "build",

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::code::copy_the_code;
-use crate::tools::{CARGO_LAMBDA, ZIG, find_or_install, find_or_unpack_qemu};
+use crate::tools::{CARGO_LAMBDA, QEMU, ZIG, find_or_install, find_or_unpack};
 use crate::{cargo, run};
 
 const FOLDER: &str = "target/package";
@@ -43,7 +43,7 @@ pub(crate) fn package() -> Result<(), String> {
 /// Starts what is in them: for this processor as it is, the other one in an emulator.
 fn start() -> Result<(), String> {
     crate::find_or_install_postgres()?;
-    find_or_unpack_qemu()?;
+    find_or_unpack(&QEMU)?;
     let tests = "test --package twinkey-tests --test package -- --ignored";
     cargo(&tests.split(' ').collect::<Vec<_>>())
 }

@@ -1,5 +1,5 @@
 //! Programs of others, under the target directory: pinned ones in a Python virtual environment each, pinned ones for Node,
-//! and Debian's emulator.
+//! and Debian's packages, unpacked and not installed.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -44,10 +44,23 @@ pub(crate) const ZIG: Tool = Tool {
 const GITHUB_JUDGES: &str = "target/tools/github-judges-1";
 const GITHUB_JUDGES_PACKAGES: &str = "crates/xtask/github-judges";
 
-/// Where the test of the packages looks for the emulator.
-const QEMU: &str = "target/tools/qemu-arm64";
-/// The emulator, and arm64's glibc for any machine.
-const QEMU_PACKAGES: [&str; 2] = ["qemu-user-static", "libc6-arm64-cross"];
+/// Debian's packages, and where the tests look for what is in them. They are those of the machine's own release.
+pub(crate) struct Unpacked {
+    folder: &'static str,
+    packages: [&'static str; 2],
+}
+
+/// The emulator, and arm64's glibc for any machine: the test of the packages starts programs for arm64.
+pub(crate) const QEMU: Unpacked = Unpacked {
+    folder: "target/tools/qemu-arm64",
+    packages: ["qemu-user-static", "libc6-arm64-cross"],
+};
+
+/// OpenSSH's server, which the end-to-end tests log in to with deploy keys, and the library that it needs.
+pub(crate) const SSHD: Unpacked = Unpacked {
+    folder: "target/tools/openssh-server",
+    packages: ["openssh-server", "libwrap0"],
+};
 
 impl Tool {
     /// The folder of its programs, from the root on.
@@ -112,31 +125,38 @@ pub(crate) fn find_or_install_openssh() -> Result<(), String> {
     )
 }
 
-/// Makes sure that programs for arm64 can be started. Unpacks Debian's packages and installs nothing.
-pub(crate) fn find_or_unpack_qemu() -> Result<(), String> {
-    let complete = Path::new(QEMU).join("complete");
+/// Makes sure that packages are unpacked. Installs nothing.
+pub(crate) fn find_or_unpack(unpacked: &Unpacked) -> Result<(), String> {
+    let folder = unpacked.folder;
+    let complete = Path::new(folder).join("complete");
     if complete.exists() {
         return Ok(());
     }
-    eprintln!("xtask: unpacking {QEMU}, once");
-    let packages = Path::new(QEMU).join("packages");
+    eprintln!("xtask: unpacking {folder}, once");
+    let packages = Path::new(folder).join("packages");
     fs::create_dir_all(&packages).map_err(|error| format!("{}: {error}", packages.display()))?;
-    download(&packages).or_else(|_| {
+    unpacked.download(&packages).or_else(|_| {
         run(Command::new("apt-get").args(["--quiet", "update"]))?;
-        download(&packages)
+        unpacked.download(&packages)
     })?;
     for package in files(&packages)? {
-        run(Command::new("dpkg").arg("-x").arg(package).arg(QEMU))?;
+        run(Command::new("dpkg").arg("-x").arg(package).arg(folder))?;
     }
     finish(&complete)
 }
 
-fn download(folder: &Path) -> Result<(), String> {
-    run(Command::new("apt-get")
-        .args(["--quiet", "download"])
-        .args(QEMU_PACKAGES)
-        .current_dir(folder))
-    .map_err(|error| format!("{error}; the emulator is taken from Debian's packages"))
+impl Unpacked {
+    fn download(&self, folder: &Path) -> Result<(), String> {
+        let told = |error| {
+            let packages = self.packages.join(" and ");
+            format!("{error}; {packages} are taken from Debian's packages")
+        };
+        run(Command::new("apt-get")
+            .args(["--quiet", "download"])
+            .args(self.packages)
+            .current_dir(folder))
+        .map_err(told)
+    }
 }
 
 fn finish(complete: &Path) -> Result<(), String> {

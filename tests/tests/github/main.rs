@@ -8,5 +8,6 @@ mod octokit;
 mod one_machine;
 mod prism;
 mod rotation_function;
+mod sshd;
 
 pub(crate) use twinkey_tests::{deploy_key_document, token_document};
