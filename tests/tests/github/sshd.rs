@@ -63,18 +63,18 @@ impl Sshd {
         run(keygen
             .args(["-q", "-t", "ed25519", "-N", "", "-f"])
             .arg(self.path("host")));
-        self.write(
-            "config",
-            &format!(
-                "HostKey {}\nAuthorizedKeysFile {}\nAuthenticationMethods publickey\nStrictModes no\nUsePAM no\n\
-                 PidFile none\nSubsystem sftp internal-sftp\nForceCommand internal-sftp\n",
-                self.shown("host"),
-                self.shown("authorized"),
-            ),
-        );
+        self.write("config", &self.config());
         let host = std::fs::read_to_string(self.path("host.pub")).expect("a key");
         self.write("known", &format!("TEST {host}"));
         self.write("batch", "pwd\n");
+    }
+
+    fn config(&self) -> String {
+        let (host, authorized) = (self.shown("host"), self.shown("authorized"));
+        format!(
+            "HostKey {host}\nAuthorizedKeysFile {authorized}\nAuthenticationMethods publickey\nStrictModes no\n\
+             UsePAM no\nPidFile none\nSubsystem sftp internal-sftp\nForceCommand internal-sftp\n"
+        )
     }
 
     /// Logs in with a private key, where these are registered.
@@ -82,29 +82,32 @@ impl Sshd {
         let lines: Vec<String> = registered.iter().map(|it| it.key.clone() + "\n").collect();
         self.write("authorized", &lines.concat());
         if self.is_root {
-            run(Command::new("chown")
-                .args(["-R", ACCOUNT])
-                .arg(self.folder.path()));
+            let mut chown = Command::new("chown");
+            run(chown.args(["-R", ACCOUNT]).arg(self.folder.path()));
         }
         self.write("key", private_key);
         let mode = std::os::unix::fs::PermissionsExt::from_mode(0o600);
         std::fs::set_permissions(self.path("key"), mode).expect("made private");
+        let output = self.client().output();
+        output.expect("sftp starts: apt-get install openssh-client")
+    }
+
+    /// With that key and no other, and nothing of the configuration of who runs the test.
+    fn client(&self) -> Command {
+        let options = [
+            "IdentitiesOnly=yes".to_owned(),
+            "IdentityAgent=none".to_owned(),
+            "BatchMode=yes".to_owned(),
+            "HostKeyAlias=TEST".to_owned(),
+            format!("UserKnownHostsFile={}", self.shown("known")),
+            format!("ProxyCommand={}", self.serve()),
+        ];
         let mut client = Command::new("sftp");
         client.args(["-F", "none", "-b"]).arg(self.path("batch"));
         client.arg("-i").arg(self.path("key"));
-        let known = format!("UserKnownHostsFile={}", self.shown("known"));
-        let serve = format!("ProxyCommand={}", self.serve());
-        let plain = [
-            "IdentitiesOnly=yes",
-            "IdentityAgent=none",
-            "BatchMode=yes",
-            "HostKeyAlias=TEST",
-        ];
-        for option in plain.into_iter().chain([known.as_str(), serve.as_str()]) {
-            client.args(["-o", option]);
-        }
-        let output = client.arg(format!("{}@TEST", self.user)).output();
-        output.expect("sftp starts: apt-get install openssh-client")
+        client.args(options.iter().flat_map(|option| ["-o", option]));
+        client.arg(format!("{}@TEST", self.user));
+        client
     }
 
     fn serve(&self) -> String {
