@@ -8,6 +8,8 @@ mod deploy_key;
 mod deploy_key_document;
 mod digest;
 mod error;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod github;
 mod http;
 mod installation;

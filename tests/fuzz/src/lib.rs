@@ -4,6 +4,8 @@
 //! a promise is broken; an input that is refused is as good as one that is read.
 
 mod admin_hosts;
+mod github_answer;
+mod github_document;
 mod key_file;
 mod policy_tags;
 mod role_mark;
@@ -17,6 +19,8 @@ mod server_messages;
 mod version_id;
 
 pub use admin_hosts::admin_hosts;
+pub use github_answer::github_answer;
+pub use github_document::github_document;
 pub use key_file::key_file;
 pub use policy_tags::policy_tags;
 pub use role_mark::role_mark;
@@ -33,8 +37,10 @@ pub use version_id::version_id;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// Every target.
-pub const TARGETS: [Target; 12] = [
+pub const TARGETS: [Target; 14] = [
     ("admin_hosts", admin_hosts),
+    ("github_answer", github_answer),
+    ("github_document", github_document),
     ("key_file", key_file),
     ("policy_tags", policy_tags),
     ("role_mark", role_mark),
