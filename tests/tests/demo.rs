@@ -25,7 +25,7 @@ fn the_demo_holds_what_it_promises_and_draws_it() {
     assert!(output.status.success(), "{said}{}", text(&output.stderr));
     assert_eq!(
         said.lines().filter(|line| line.starts_with("ok ")).count(),
-        5,
+        7,
         "{said}"
     );
     let svg = std::fs::read_to_string(&picture).expect("a picture");

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use serde::Deserialize;
-use twinkey_core::{Borrow, DocumentError, Kinds, Provider, Rotator, SecretValue, Sign};
+use twinkey_core::{Borrow, Clock, DocumentError, Kinds, Provider, Rotator, SecretValue, Sign};
 use twinkey_github::{DEPLOY_KEY_KIND, Github, TOKEN_KIND};
 use twinkey_postgres::PostgresProvider;
 
@@ -60,6 +60,13 @@ impl Catalog {
             postgres: PostgresProvider::new(postgres, Arc::clone(&borrow)),
             github: Github::new(github, borrow, signer),
         })
+    }
+
+    /// Goes by another clock than the system's.
+    #[must_use]
+    pub fn with_clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.github = self.github.with_clock(clock);
+        self
     }
 
     /// The rotator for a document, with `wrap` around its provider.

@@ -6,6 +6,7 @@ mod screen;
 mod stage;
 mod tally;
 mod timeline;
+mod token;
 mod verdict;
 
 use std::io::IsTerminal;
@@ -26,11 +27,13 @@ use crate::consumer::Consumer;
 use crate::screen::Screen;
 use crate::stage::{INTERVAL_MINUTES, Stage};
 use crate::tally::Tally;
+use crate::token::Token;
 
 /// How much faster the demo's clock runs than the machine's.
 const FACTOR: i32 = 240;
 
-/// Rotates a real Postgres password every few seconds while consumers keep logging in
+/// Rotates a real Postgres password and a token at a stand-in for GitHub every few seconds while consumers keep using
+/// them
 #[derive(Parser)]
 #[command(name = "cargo xtask demo")]
 struct Arguments {
@@ -78,19 +81,18 @@ fn run(arguments: &Arguments) -> anyhow::Result<End> {
 }
 
 async fn play(arguments: &Arguments, cluster: Cluster) -> anyhow::Result<End> {
-    let interval = Duration::from_secs(INTERVAL_MINUTES * 60) / FACTOR.unsigned_abs();
     let (major, minor) = cluster.version();
     eprintln!(
         "PostgreSQL {major}.{minor} over TLS; rate({INTERVAL_MINUTES} minutes) with a clock {FACTOR} times as fast: \
          a rotation every {} s",
-        interval.as_secs_f64()
+        interval().as_secs_f64()
     );
     let stage = Stage::set_up(cluster, Arc::new(FastClock::new(FACTOR))).await?;
     let consumers = Arc::new([
         Consumer::new("re-reads each time", Duration::ZERO),
         Consumer::new(
             &format!("caches it for {INTERVAL_MINUTES} minutes"),
-            interval,
+            interval(),
         ),
     ]);
     let start = Instant::now();
@@ -103,14 +105,21 @@ async fn play(arguments: &Arguments, cluster: Cluster) -> anyhow::Result<End> {
         return Ok(End::Interrupted);
     }
     let rotations = stage.rotations(start).await?;
+    let of_token = stage.token.rotations(&stage.store).await?;
     let held = verdict::deliver(
         arguments,
         &tally.seen(),
         &*consumers,
+        (of_token, &stage.token.used()),
         rotations,
         start.elapsed(),
     )?;
     Ok(if held { End::Held } else { End::Broken })
+}
+
+/// How often a secret is rotated, by the machine's clock.
+fn interval() -> Duration {
+    Duration::from_secs(INTERVAL_MINUTES * 60) / FACTOR.unsigned_abs()
 }
 
 fn new_tally(stage: &Stage, start: Instant, live: bool) -> Tally {
@@ -152,10 +161,12 @@ async fn perform(
                 .await
         });
     }
+    let (token, store, cache) = (Arc::clone(&stage.token), stage.store.clone(), interval());
+    tasks.spawn(async move { token.consume(&store, cache, stopped).await });
     let (end_schedule, schedule_ended) = watch::channel(false);
     let scheduler = schedule(stage, tally, schedule_ended);
     let interrupted = tokio::select! {
-        () = until_enough(rotations, consumers, tally, start, live, &end_schedule) => false,
+        () = until_enough(rotations, consumers, &stage.token, tally, (start, live), &end_schedule) => false,
         signal = interrupted() => signal.map(|()| true)?,
         Some(ended) = tasks.join_next() => ended?.map(|()| false)?,
     };
@@ -190,9 +201,9 @@ fn schedule(
 async fn until_enough(
     rotations: usize,
     consumers: &[Consumer; 2],
+    token: &Token,
     tally: &Tally,
-    start: Instant,
-    live: bool,
+    (start, live): (Instant, bool),
     end_schedule: &watch::Sender<bool>,
 ) {
     let screen = live.then(Screen::new);
@@ -202,17 +213,18 @@ async fn until_enough(
             screen.draw(
                 &seen,
                 consumers,
+                &token.used(),
                 start.elapsed().as_secs_f64(),
                 rotations,
                 FACTOR,
             );
         }
-        if seen.rotations >= rotations {
+        // The consumer of tokens has been given one by each rotation.
+        let enough = seen.rotations >= rotations && token.used().tokens >= rotations;
+        if enough {
             let _ = end_schedule.send(true);
         }
-        if seen.failure.is_some()
-            || (seen.rotations >= rotations && all_used_the_last(&seen, consumers))
-        {
+        if seen.failure.is_some() || (enough && all_used_the_last(&seen, consumers)) {
             break;
         }
         tokio::time::sleep(screen::REDRAW).await;

@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
-use console::style;
+use console::{StyledObject, style};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use twinkey_core::{Step, policy};
 
 use crate::consumer::Consumer;
 use crate::tally::{Key, Seen, published};
+use crate::token::Used;
 
 /// How often the picture is redrawn.
 pub(crate) const REDRAW: Duration = Duration::from_millis(100);
@@ -17,7 +18,7 @@ pub(crate) struct Screen {
     lines: Vec<ProgressBar>,
 }
 
-const LINES: usize = 8;
+const LINES: usize = 9;
 
 impl Screen {
     pub(crate) fn new() -> Self {
@@ -39,6 +40,7 @@ impl Screen {
         &self,
         seen: &Seen,
         consumers: &[Consumer],
+        token: &Used,
         now: f64,
         rotations: usize,
         factor: i32,
@@ -57,6 +59,7 @@ impl Screen {
         ];
         lines.extend(consumers.iter().map(consumer_line));
         lines.push(live_line(seen));
+        lines.push(token_line(token));
         for (bar, text) in self.lines.iter().zip(lines) {
             bar.set_message(text);
         }
@@ -115,17 +118,32 @@ fn steps_line(seen: &Seen, rotations: usize) -> String {
 
 fn consumer_line(consumer: &Consumer) -> String {
     let seen = consumer.seen();
-    let refused = format!("{} refused", seen.refused());
-    let refused = if seen.refused() == 0 {
-        style(refused).for_stderr().green()
-    } else {
-        style(refused).for_stderr().red().bold()
-    };
+    let refused = refusals(seen.refused());
     format!(
         "  consumer that {:<28} {:>5} logins, {refused}",
         consumer.name,
         seen.accepted()
     )
+}
+
+fn refusals(refused: usize) -> StyledObject<String> {
+    let told = style(format!("{refused} refused")).for_stderr();
+    if refused == 0 {
+        told.green()
+    } else {
+        told.red().bold()
+    }
+}
+
+fn token_line(used: &Used) -> String {
+    let Used {
+        accepted,
+        live,
+        tokens,
+        ..
+    } = used;
+    let refused = refusals(used.refused);
+    format!("  token at GitHub: number {tokens}, {live} live, {accepted} uses, {refused}")
 }
 
 fn live_line(seen: &Seen) -> String {

@@ -17,6 +17,7 @@ use twinkey_local::LocalStore;
 use twinkey_test_postgres::{Cluster, Options, SUPERUSER};
 
 use crate::FACTOR;
+use crate::token::Token;
 
 /// The role whose password is rotated, and its twin.
 pub(crate) const ROLES: [&str; 2] = ["app", "app_clone"];
@@ -32,16 +33,19 @@ pub(crate) struct Stage {
     pub(crate) store: LocalStore,
     pub(crate) kinds: Arc<dyn Kinds>,
     pub(crate) secret: SecretId,
+    pub(crate) token: Arc<Token>,
     _home: TempDir,
 }
 
 impl Stage {
-    /// Makes a store with two secrets beside a running cluster: the admin's password, and the application's.
+    /// Makes a store beside a running cluster and a stand-in for GitHub, with what signs in there, and the two secrets that
+    /// are rotated: a password and a token.
     pub(crate) async fn set_up(cluster: Cluster, clock: Arc<dyn Clock>) -> anyhow::Result<Self> {
         let home = tempfile::Builder::new().prefix("twinkey-demo-").tempdir()?;
         let path = |name: &str| home.path().join(name);
         let store = LocalStore::init(&path("store.db"), &path("store.key"), Arc::clone(&clock))?;
-        let kinds = catalog(&cluster, &store)?;
+        let token = Token::start(Arc::clone(&clock)).await;
+        let kinds = catalog(&cluster, &token, &store, clock)?;
         let password = password();
         create_role(&cluster, &password)
             .await
@@ -65,11 +69,14 @@ impl Stage {
             &tags,
         )
         .await?;
+        put(&store, &token.app_key, &token.pem(), &[]).await?;
+        put(&store, &token.secret, &token.document(), &tags).await?;
         Ok(Self {
             cluster: Arc::new(cluster),
             store,
             kinds,
             secret,
+            token: Arc::new(token),
             _home: home,
         })
     }
@@ -94,14 +101,20 @@ pub(crate) fn start_cluster() -> anyhow::Result<Cluster> {
     Ok(Cluster::start(&Options::default())?)
 }
 
-fn catalog(cluster: &Cluster, store: &LocalStore) -> anyhow::Result<Arc<dyn Kinds>> {
+fn catalog(
+    cluster: &Cluster,
+    token: &Token,
+    store: &LocalStore,
+    clock: Arc<dyn Clock>,
+) -> anyhow::Result<Arc<dyn Kinds>> {
     let bundle = cluster.ca_path().to_string_lossy().into_owned();
-    let catalog = Catalog::from_variables(
-        |name| (name == "TWINKEY_CA_BUNDLE").then(|| bundle.clone()),
-        Arc::new(store.clone()),
-        Arc::new(NoKms),
-    );
-    Ok(Arc::new(catalog?))
+    let variable = |name: &str| match name {
+        "TWINKEY_CA_BUNDLE" => Some(bundle.clone()),
+        "TWINKEY_GITHUB_API" => Some(token.api()),
+        _ => None,
+    };
+    let catalog = Catalog::from_variables(variable, Arc::new(store.clone()), Arc::new(NoKms))?;
+    Ok(Arc::new(catalog.with_clock(clock)))
 }
 
 /// Nothing in the demo is signed by KMS.

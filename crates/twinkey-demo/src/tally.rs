@@ -200,14 +200,18 @@ impl Tally {
 
 #[async_trait]
 impl Watch for Tally {
-    async fn before(&self, _: &SecretId, step: Step) {
-        if step == Step::CreateSecret {
+    async fn before(&self, secret: &SecretId, step: Step) {
+        if *secret == self.secret && step == Step::CreateSecret {
             self.lock().steps.clear();
             self.count_at_rest().await;
         }
     }
 
-    async fn after(&self, _: &SecretId, record: &StepRecord) {
+    async fn after(&self, secret: &SecretId, record: &StepRecord) {
+        if *secret != self.secret {
+            let (step, took) = (record.step, record.milliseconds);
+            return (self.announce)(&format!("{secret}: {step} in {took} ms"));
+        }
         match &record.outcome {
             StepOutcome::Failed(failure) => {
                 self.lock().failure = Some(format!("{}: {}", record.step, failure.message));

@@ -7,9 +7,10 @@ use console::style;
 
 use crate::Arguments;
 use crate::consumer::Consumer;
-use crate::stage::ROLES;
+use crate::stage::{INTERVAL_MINUTES, ROLES};
 use crate::tally::{Seen, published};
 use crate::timeline::{Bar, Timeline};
+use crate::token::Used;
 
 /// Each consumer must log in at least this often.
 const FEWEST_LOGINS: usize = 100;
@@ -25,10 +26,12 @@ pub(crate) fn deliver(
     arguments: &Arguments,
     seen: &Seen,
     consumers: &[Consumer],
+    token: (usize, &Used),
     rotations: Vec<f64>,
     took: Duration,
 ) -> anyhow::Result<bool> {
-    let findings = findings(arguments.rotations, seen, consumers);
+    let mut findings = findings(arguments.rotations, seen, consumers);
+    findings.extend(of_token(arguments.rotations, token));
     for finding in &findings {
         show(finding);
     }
@@ -94,6 +97,33 @@ fn findings(rotations: usize, seen: &Seen, consumers: &[Consumer]) -> Vec<Findin
         ),
     );
     findings
+}
+
+/// What holds of the token at the stand-in for GitHub.
+fn of_token(rotations: usize, (passed, used): (usize, &Used)) -> [Finding; 2] {
+    let Used {
+        accepted,
+        refused,
+        tokens,
+        most_live,
+        ..
+    } = used;
+    [
+        Finding {
+            holds: *refused == 0
+                && *accepted >= FEWEST_LOGINS
+                && passed >= rotations
+                && *tokens >= rotations,
+            text: format!(
+                "the token at GitHub's stand-in: {passed} rotations, {accepted} uses of what was cached for \
+                 {INTERVAL_MINUTES} minutes, {refused} refused, with {tokens} tokens"
+            ),
+        },
+        Finding {
+            holds: *most_live == 2,
+            text: format!("never more than two tokens live: the most at any mint was {most_live}"),
+        },
+    ]
 }
 
 /// Counts while no rotation was in flight, from the end of the first rotation on: before it there was one key.

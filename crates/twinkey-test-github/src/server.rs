@@ -97,6 +97,11 @@ impl GithubStub {
         self.state().live().len()
     }
 
+    /// The most tokens of consumers that were ever live at once: counted whenever one is minted.
+    pub fn most_live_tokens(&self) -> usize {
+        self.state().most_live
+    }
+
     /// How many tokens are live that may write deploy keys.
     pub fn live_work_tokens(&self) -> usize {
         self.state().live_for_work()
