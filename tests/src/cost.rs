@@ -34,7 +34,8 @@ impl Cost {
     }
 }
 
-pub(crate) fn count(names: impl IntoIterator<Item = impl Into<String>>) -> Counts {
+/// How often each of these names is there.
+pub fn count(names: impl IntoIterator<Item = impl Into<String>>) -> Counts {
     names.into_iter().fold(Counts::new(), |mut counts, name| {
         *counts.entry(name.into()).or_default() += 1;
         counts

@@ -13,12 +13,12 @@ mod runtime_api;
 mod server;
 
 pub use account::Account;
-pub use cost::{Cost, Counts};
+pub use cost::{Cost, Counts, count};
 pub use forms::{forms, leaks};
 pub use function::{Function, Streams, step_event};
 pub use github::{GithubCost, deploy_key_document, token_document};
 pub use preload::{ClockAhead, build_library};
-pub use readers::{node, reader};
+pub use readers::{baseline, node, reader};
 pub use runtime_api::{Answer, RuntimeApi};
 pub use server::Server;
 

@@ -9,6 +9,8 @@ use crate::target;
 
 /// Where `cargo xtask test` installs them, under the target directory.
 const PROGRAMS: &str = "tools/readers-1/bin";
+/// Where `cargo xtask bench` installs what its baseline is built on.
+const BASELINE: &str = "tools/baseline-1/bin/python";
 /// Those for Node, and Node itself.
 const FOR_NODE: &str = "tools/github-judges-1";
 const KILLED_WITH_US: &str = "/usr/bin/setpriv";
@@ -17,8 +19,17 @@ const KILLED_WITH_US: &str = "/usr/bin/setpriv";
 /// client, or `aws`.
 #[must_use]
 pub fn reader(name: &str) -> Command {
-    let program = target().join(PROGRAMS).join(name);
-    assert_installed(&program);
+    with_credentials(&target().join(PROGRAMS).join(name))
+}
+
+/// Python with boto3 and a driver for Postgres, for `cargo xtask bench`.
+#[must_use]
+pub fn baseline() -> Command {
+    with_credentials(&target().join(BASELINE))
+}
+
+fn with_credentials(program: &Path) -> Command {
+    assert_installed(program);
     let mut command = Command::new(program);
     command
         .env_clear()
@@ -58,7 +69,7 @@ pub fn node() -> Command {
 fn assert_installed(program: &Path) {
     assert!(
         program.is_file(),
-        "{} is missing: cargo xtask test installs it",
+        "{} is missing: cargo xtask test or bench installs it",
         program.display()
     );
 }

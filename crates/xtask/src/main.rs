@@ -83,6 +83,7 @@ fn long_test(filter: &[&str]) -> Result<(), String> {
 /// What a rotation costs, as a table and in target/bench.json.
 fn bench() -> Result<(), String> {
     find_or_install_postgres()?;
+    tools::find_or_install(&tools::BASELINE)?;
     cargo(&["build", "--release", "--package", "twinkey-lambda"])?;
     let program = "run --quiet --package twinkey-tests --example bench";
     cargo(&program.split(' ').collect::<Vec<_>>())

@@ -33,6 +33,12 @@ pub(crate) const READERS: Tool = Tool {
     requirements: "crates/xtask/readers-requirements.txt",
 };
 
+/// What the baseline of the bench is built on.
+pub(crate) const BASELINE: Tool = Tool {
+    folder: "target/tools/baseline-1",
+    requirements: "crates/xtask/baseline-requirements.txt",
+};
+
 /// A C compiler and a linker for every processor and every glibc.
 pub(crate) const ZIG: Tool = Tool {
     folder: "target/tools/zig-0.17.1",

@@ -3,6 +3,7 @@
 //! Secrets Manager and the Runtime API are stand-ins on loopback, built without optimisation, and the database is on the same
 //! machine: wall times are theirs too, and say nothing of a network. Counts, CPU time and memory are the function's own.
 
+mod baseline;
 mod github;
 mod measure;
 mod report;
@@ -27,6 +28,7 @@ async fn main() {
     function.rotate(&arn, &first).await.expect("the first");
     let cost = Cost::of_a_rotation(&account, &mut function, "app").await;
     let rotations = warm_rotations(&account, &mut function, "app").await;
+    let baseline = baseline::measure(&account, "base").await;
     let github = github::measure(&account, function).await;
     let bytes = std::fs::read(&program).expect("cargo xtask bench builds it");
     let report = Report {
@@ -35,6 +37,7 @@ async fn main() {
         starts,
         one_authority,
         rotations,
+        baseline,
         github,
     };
     report.print();

@@ -71,14 +71,14 @@ pub(crate) async fn warm_rotations(
 }
 
 /// What all threads of a process have used so far, those that have ended included.
-fn cpu_time(process: u32) -> Duration {
+pub(crate) fn cpu_time(process: u32) -> Duration {
     let process = Pid::from_raw(process.try_into().expect("a process id"));
     let clock = ClockId::pid_cpu_clock_id(process).expect("a clock");
     clock.now().expect("a time").into()
 }
 
 /// The most memory that a process ever held, in KiB.
-fn peak_memory(process: u32) -> u64 {
+pub(crate) fn peak_memory(process: u32) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{process}/status")).expect("it runs");
     let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
     let peak = peak.and_then(|it| it.trim().strip_suffix(" kB"));

@@ -3,15 +3,15 @@
 use serde_json::{Value, json};
 use twinkey_tests::{Cost, Counts};
 
+use crate::baseline::Baseline;
 use crate::github::Kind;
 use crate::measure::{Rotations, Starts};
 
 const KIB_PER_MIB: f64 = 1024.0;
 const BYTES_PER_MIB: f64 = 1024.0 * 1024.0;
 const NOTES: &str = "\
-Half the wall time and a fifth of the CPU time of AWS's Python template are ratios within one run. The template is in no
-package registry and not here, so neither is shown. It was measured elsewhere at 80 to 110 ms of CPU, 51 MiB and
-240 to 320 ms to ready. Why 12 calls and 5 connections: docs/operations.md, \"Cost\".";
+Python stands for AWS's template, which is in no package registry: a function of ours with the same calls and connections, a lower
+bound (tests/examples/bench/baseline.py). Why 12 calls and 5 connections: docs/operations.md, \"Cost\".";
 
 /// Everything that was measured.
 pub(crate) struct Report {
@@ -20,6 +20,8 @@ pub(crate) struct Report {
     /// The same where the system has one authority: what reading all of them takes is the difference.
     pub(crate) one_authority: Starts,
     pub(crate) rotations: Rotations,
+    /// What the same work takes Python in the same run.
+    pub(crate) baseline: Baseline,
     pub(crate) github: [Kind; 2],
     /// Bytes of the zip.
     pub(crate) zipped: usize,
@@ -39,6 +41,26 @@ impl Report {
         for ((what, of_token), (_, of_key)) in kind_rows(token).into_iter().zip(kind_rows(key)) {
             println!("| {what} | {of_token} | {of_key} |");
         }
+        let python = &self.baseline.rotations;
+        println!("\n| one rotation | twinkey | Python | ratio | bar |");
+        println!("| --- | --- | --- | --- | --- |");
+        for (what, ours, theirs, bar) in [
+            ("wall, warm", &self.rotations.wall, &python.wall, "0.5"),
+            ("CPU, warm", &self.rotations.cpu, &python.cpu, "0.2"),
+        ] {
+            let ratio = ours.median() / theirs.median();
+            println!("| {what} | {ours} | {theirs} | {ratio:.2} | {bar} |");
+        }
+        println!(
+            "| peak memory | {} | {} | | |",
+            mebibytes(self.rotations.peak),
+            mebibytes(python.peak)
+        );
+        println!(
+            "| calls | {} | {} | | |",
+            total(&self.cost.calls),
+            total(&self.baseline.calls)
+        );
         println!("\n{NOTES}");
     }
 
@@ -93,6 +115,12 @@ impl Report {
             "start": start(&self.starts),
             "start_with_one_authority": start(&self.one_authority),
             "zip_bytes": self.zipped,
+            "python": {
+                "calls": self.baseline.calls,
+                "wall_ms": self.baseline.rotations.wall.json(),
+                "cpu_ms": self.baseline.rotations.cpu.json(),
+                "peak_kib": self.baseline.rotations.peak,
+            },
             "github": self.github.iter().map(kind).collect::<Vec<_>>(),
         })
     }
@@ -132,7 +160,11 @@ fn told(counts: &Counts) -> String {
         .iter()
         .map(|(name, count)| format!("{count} {name}"))
         .collect();
-    format!("{}: {}", counts.values().sum::<usize>(), each.join(", "))
+    format!("{}: {}", total(counts), each.join(", "))
+}
+
+fn total(counts: &Counts) -> usize {
+    counts.values().sum()
 }
 
 #[allow(clippy::cast_precision_loss, reason = "a few megabytes")]
