@@ -7,7 +7,7 @@ use std::path::Path;
 use serde_json::Value;
 use twinkey_aws::SecretsManagerStore;
 use twinkey_core::{
-    MIN_OVERLAP_TAG, Policy, SCHEDULE_TAG, SecretId, SecretValue, Selector, Stage, Store,
+    MIN_OVERLAP_TAG, Policy, Rotator, SCHEDULE_TAG, SecretId, SecretValue, Selector, Stage, Store,
     StoreError, VersionId,
 };
 
@@ -25,8 +25,14 @@ const REPEATS: u32 = 2;
 pub(crate) async fn put(opened: &Opened, put: &Put) -> Result<(), Problem> {
     let value = read_document(&put.from_file)?;
     let secret = SecretId::new(&put.name);
-    let tags: BTreeMap<String, String> = put.tags.iter().cloned().collect();
-    check_document(opened, &secret, &value, &tags).await?;
+    let mut tags: BTreeMap<String, String> = put.tags.iter().cloned().collect();
+    let rotator = check_document(opened, &secret, &value, &tags).await?;
+    if let Some(schedule) = default_schedule(opened, &secret, rotator, &tags).await {
+        note(&format!(
+            "{secret}: {SCHEDULE_TAG}={schedule}, as its keys expire"
+        ));
+        tags.insert(SCHEDULE_TAG.to_owned(), schedule);
+    }
     check_schedule(opened, &secret, Some(&value), &tags).await?;
     let id = VersionId::random(&mut rand::rng());
     match &opened.at {
@@ -83,16 +89,19 @@ fn read_document(path: &Path) -> Result<SecretValue, Problem> {
     Ok(SecretValue::new(text))
 }
 
-/// A document of a kind that twinkey rotates must be one that it can rotate. Anything else is
+/// A document of a kind that twinkey rotates must be one that it can rotate, by what is returned. Anything else is
 /// stored as it is, but not where a key that rotates would be lost.
 async fn check_document(
     opened: &Opened,
     secret: &SecretId,
     value: &SecretValue,
     tags: &BTreeMap<String, String>,
-) -> Result<(), Problem> {
+) -> Result<Option<Box<dyn Rotator>>, Problem> {
     let unknown = match opened.kinds().await?.open(value) {
-        Ok(rotator) => return rotator.parse(value).map(drop).map_err(Problem::from),
+        Ok(rotator) => {
+            rotator.parse(value)?;
+            return Ok(Some(rotator));
+        }
         Err(unknown) => unknown,
     };
     if tags.contains_key(SCHEDULE_TAG) || rotates(opened, secret).await? {
@@ -103,7 +112,23 @@ async fn check_document(
     note(&format!(
         "note: {unknown}; it is stored as it is and will not be rotated"
     ));
-    Ok(())
+    Ok(None)
+}
+
+/// Where nobody has said how often, a key that expires is replaced three times in its life: two are unexpired at
+/// every moment, even if a rotation fails once. Without the parentheses, which AWS does not take in a tag.
+async fn default_schedule(
+    opened: &Opened,
+    secret: &SecretId,
+    rotator: Option<Box<dyn Rotator>>,
+    tags: &BTreeMap<String, String>,
+) -> Option<String> {
+    let lifetime = rotator?.lifetime()?;
+    let description = opened.store().describe(secret).await.unwrap_or_default();
+    let is_said = [tags, &description.tags]
+        .iter()
+        .any(|tags| tags.contains_key(SCHEDULE_TAG));
+    (!is_said).then(|| format!("rate {} minutes", (lifetime / 3).num_minutes()))
 }
 
 /// Where these tags change when a secret rotates, two of its keys must be unexpired at every moment. `value`: the

@@ -119,6 +119,11 @@ impl Answer {
         }
     }
 
+    /// Whether GitHub may answer so to a token that it does not know yet.
+    pub(crate) fn may_be_lag(&self) -> bool {
+        self.status == 401 || (self.status == 403 && !self.is_suspended())
+    }
+
     fn is_suspended(&self) -> bool {
         self.message.contains("suspended")
     }

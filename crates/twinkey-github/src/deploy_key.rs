@@ -10,8 +10,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::sync::Mutex;
 use twinkey_core::{
-    Choose, DocumentError, Fence, KeyId, KeyLabel, LastLook, ListedKey, Listing, Origin, Provider,
-    ProviderError, Random, Retired, RetiredKey, Retiring, SecretAddress, Verdict,
+    Choose, DocumentError, ErrorKind, Fence, KeyId, KeyLabel, LastLook, ListedKey, Listing, Origin,
+    Provider, ProviderError, Random, Retired, RetiredKey, Retiring, SecretAddress, Verdict,
 };
 
 use crate::DeployKeySecret;
@@ -78,7 +78,13 @@ impl DeployKeyProvider {
             permissions: Some(&permissions),
             repositories: Some(&repositories),
         };
-        let minted = self.session.mint(&secret.app, grant).await?;
+        let minted = self.session.mint(&secret.app, grant).await;
+        let minted = minted.inspect_err(|error| {
+            if error.kind() == ErrorKind::Transient {
+                let repository = &secret.repository;
+                tracing::warn!(%repository, %error, "a token for this step may live on, for an hour at most");
+            }
+        })?;
         let borrowed = Borrowed {
             app: secret.app.clone(),
             repository: secret.repository.clone(),

@@ -88,7 +88,7 @@ pub(crate) enum GithubError {
 }
 
 impl GithubError {
-    fn kind(&self) -> ErrorKind {
+    pub(crate) fn kind(&self) -> ErrorKind {
         match self {
             Self::AppKeyUnread(error) | Self::NotSigned { error, .. } => {
                 ProviderError::from(error.clone()).kind

@@ -87,7 +87,7 @@ impl Session {
         let mut pauses = self.github.settings.pauses.iter();
         loop {
             let answer = self.send(call, token).await?;
-            if !is_young || !matches!(answer.status, 401 | 403) {
+            if !is_young || !answer.may_be_lag() {
                 return Ok(answer);
             }
             match pauses.next() {

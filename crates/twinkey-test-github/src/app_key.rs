@@ -3,8 +3,9 @@
 use std::fmt;
 
 use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der};
+use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::{KeyPair, KeySize};
-use aws_lc_rs::signature::KeyPair as _;
+use aws_lc_rs::signature::{KeyPair as _, RSA_PKCS1_SHA256};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
@@ -38,6 +39,18 @@ impl AppKey {
         // PKCS#8 wraps PKCS#1: version and algorithm before it, nothing after it.
         let at = octet_string(der.as_ref()).expect("PKCS#8") + 4;
         pem("RSA PRIVATE KEY", &der.as_ref()[at..])
+    }
+
+    /// Signs by PKCS#1 v1.5 over SHA-256, as KMS does for `RSASSA_PKCS1_V1_5_SHA_256`.
+    #[must_use]
+    pub fn sign(&self, message: &[u8]) -> Vec<u8> {
+        let mut signature = vec![0; self.0.public_modulus_len()];
+        let random = SystemRandom::new();
+        let signed = self
+            .0
+            .sign(&RSA_PKCS1_SHA256, &random, message, &mut signature);
+        signed.expect("a signature");
+        signature
     }
 
     /// The public half, by which a server checks signatures: PKCS#1 in DER.

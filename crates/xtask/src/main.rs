@@ -13,6 +13,9 @@ use std::process::{Command, ExitCode};
 const USAGE: &str = "usage: cargo xtask demo [--plain] [--rotations N] | test [--long] [FILTER] | lint | prove [--page] | \
     fuzz [--seconds N] [TARGET…] | mutants [OPTION…] | sabotage [NAME…] | package [--check] | bench";
 
+/// Tests that take minutes, by package and part of their names.
+const LONG: [(&str, &str); 1] = [("twinkey-github", "at_every_pair")];
+
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
@@ -75,8 +78,14 @@ fn test(filter: &[&str]) -> Result<(), String> {
     cargo(&[runner, filter].concat())
 }
 
+/// The tests, those that take minutes, and the sabotages.
 fn long_test(filter: &[&str]) -> Result<(), String> {
     test(filter)?;
+    // By name: other tests are ignored because they are started by another one.
+    for (package, name) in LONG {
+        let ignored = ["test", "--package", package, name, "--", "--ignored"];
+        cargo(&ignored)?;
+    }
     sabotage::sabotage(&[])
 }
 

@@ -145,3 +145,26 @@ async fn p2_a_schedule_too_slow_for_two_tokens_is_refused_when_it_is_made() {
     let status = world.json(&place, &["status", "ci/token"]);
     assert_eq!(status[0]["tags"]["twinkey:schedule"], "rate(20 minutes)");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_rotates_every_20_minutes_where_nobody_says_otherwise() {
+    let world = World::new().await;
+    let place = world.place("default");
+    let schedule = |name| {
+        let status = world.json(&place, &["status", name]);
+        status[0]["tags"]["twinkey:schedule"].clone()
+    };
+    let token = token_document(&world.stub, &pem());
+    place.put("ci/token", &token, &[]);
+    assert_eq!(schedule("ci/token"), "rate 20 minutes");
+    place.succeed(&["tag", "ci/token", "twinkey:schedule=rate(10 minutes)"]);
+    place.put("ci/token", &token, &[]);
+    assert_eq!(schedule("ci/token"), "rate(10 minutes)", "it has been said");
+    let other = ["--tag", "twinkey:schedule=rate(15 minutes)"];
+    place.put("ci/other", &token, &other);
+    assert_eq!(schedule("ci/other"), "rate(15 minutes)");
+    // A key that does not expire waits until somebody says when.
+    let key = deploy_key_document(&world.stub, &pem());
+    place.put("ci/key", &key, &[]);
+    assert_eq!(schedule("ci/key"), Value::Null);
+}

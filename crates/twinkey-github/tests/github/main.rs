@@ -4,6 +4,8 @@
 mod contract;
 mod crashes;
 mod deploy_keys;
+mod frozen;
 mod refusals;
 mod scene;
 mod tokens;
+mod world;

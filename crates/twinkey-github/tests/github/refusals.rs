@@ -8,7 +8,7 @@ use twinkey_core::{Credential, Failure, Provider, SecretValue, Stage, Step, Stor
 use twinkey_github::{API, Github, Settings, TokenSecret};
 use twinkey_test_github::Trouble;
 
-use crate::scene::{NoKms, Pem, Scene, app_key};
+use crate::scene::{Kms, Pem, Scene, app_key};
 
 fn answers(status: u16, headers: &[(&'static str, &str)], message: &'static str) -> Trouble {
     Trouble::Answers {
@@ -247,7 +247,7 @@ async fn p10_a_host_without_a_proof_of_its_name_is_told_nothing() {
     scene.put_by_hand("api_base", json!(base));
     let settings = Settings::from_env(|name| (name == API).then(|| base.clone()));
     let pem = Arc::new(Pem(app_key().pem()));
-    let github = Github::new(settings.expect("settings"), pem, Arc::new(NoKms));
+    let github = Github::new(settings.expect("settings"), pem, Arc::new(Kms));
     let provider = github.with_clock(Arc::new(scene.clock.clone())).tokens();
     let value = SecretValue::new(scene.document(&Stage::Current).to_string());
     let secret = TokenSecret::parse(&value).expect("a document");

@@ -41,11 +41,18 @@ impl Borrow for Pem {
     }
 }
 
-pub(crate) struct NoKms;
+/// Signs by one alias with the App's key, as KMS would.
+pub(crate) struct Kms;
+
+/// The alias.
+const ALIAS: &str = "alias/TEST-app";
 
 #[async_trait]
-impl Sign for NoKms {
-    async fn sign(&self, key: &str, _message: &[u8]) -> Result<Vec<u8>, StoreError> {
+impl Sign for Kms {
+    async fn sign(&self, key: &str, message: &[u8]) -> Result<Vec<u8>, StoreError> {
+        if key == ALIAS {
+            return Ok(app_key().sign(message));
+        }
         Err(StoreError::Denied {
             action: "kms:Sign".into(),
             reason: format!("on {key}"),
@@ -76,7 +83,7 @@ pub(crate) fn github(stub: &GithubStub, clock: &FakeClock) -> Github {
     Github::new(
         settings(stub),
         Arc::new(Pem(app_key().pem())),
-        Arc::new(NoKms),
+        Arc::new(Kms),
     )
     .with_clock(Arc::new(clock.clone()))
 }
@@ -100,6 +107,11 @@ pub(crate) fn deploy_key_document(base: &str) -> Value {
         "installation_id": GithubStub::INSTALLATION, "app_key": {"secret": PEM},
         "repository": REPOSITORY, "read_only": true,
     })
+}
+
+fn by_kms(mut document: Value) -> Value {
+    document["app_key"] = json!({"kms": ALIAS});
+    document
 }
 
 /// Both kinds, by what a document says.
@@ -151,6 +163,14 @@ impl Scene {
 
     pub(crate) async fn deploy_keys() -> Self {
         Self::new(deploy_key_document).await
+    }
+
+    pub(crate) async fn tokens_by_kms() -> Self {
+        Self::new(|base| by_kms(token_document(base))).await
+    }
+
+    pub(crate) async fn deploy_keys_by_kms() -> Self {
+        Self::new(|base| by_kms(deploy_key_document(base))).await
     }
 
     pub(crate) fn begin(&self) -> VersionId {
