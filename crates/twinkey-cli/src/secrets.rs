@@ -7,8 +7,8 @@ use std::path::Path;
 use serde_json::Value;
 use twinkey_aws::SecretsManagerStore;
 use twinkey_core::{
-    MIN_OVERLAP_TAG, Policy, Rotator, SCHEDULE_TAG, SecretId, SecretValue, Selector, Stage, Store,
-    StoreError, VersionId,
+    Description, MIN_OVERLAP_TAG, Policy, Rotator, SCHEDULE_TAG, SecretId, SecretValue, Selector,
+    Stage, Store, StoreError, VersionId,
 };
 
 use crate::arguments::{Get, Put, Tag, Untag};
@@ -27,11 +27,9 @@ pub(crate) async fn put(opened: &Opened, put: &Put) -> Result<(), Problem> {
     let secret = SecretId::new(&put.name);
     let mut tags: BTreeMap<String, String> = put.tags.iter().cloned().collect();
     let rotator = check_document(opened, &secret, &value, &tags).await?;
-    if let Some(schedule) = default_schedule(opened, &secret, rotator, &tags).await {
-        note(&format!(
-            "{secret}: {SCHEDULE_TAG}={schedule}, as its keys expire"
-        ));
-        tags.insert(SCHEDULE_TAG.to_owned(), schedule);
+    let schedule = default_schedule(opened, &secret, rotator, &tags).await?;
+    if let Some(schedule) = &schedule {
+        tags.insert(SCHEDULE_TAG.to_owned(), schedule.clone());
     }
     check_schedule(opened, &secret, Some(&value), &tags).await?;
     let id = VersionId::random(&mut rand::rng());
@@ -40,6 +38,11 @@ pub(crate) async fn put(opened: &Opened, put: &Put) -> Result<(), Problem> {
         At::Aws(aws) => put_on_aws(&aws.store, &secret, (&id, &value), &tags).await?,
     }
     note(&format!("{secret}: version {id} is AWSCURRENT"));
+    if let Some(schedule) = schedule {
+        note(&format!(
+            "{secret}: its keys expire, so it has {SCHEDULE_TAG}={schedule} now"
+        ));
+    }
     Ok(())
 }
 
@@ -122,13 +125,20 @@ async fn default_schedule(
     secret: &SecretId,
     rotator: Option<Box<dyn Rotator>>,
     tags: &BTreeMap<String, String>,
-) -> Option<String> {
-    let lifetime = rotator?.lifetime()?;
-    let description = opened.store().describe(secret).await.unwrap_or_default();
-    let is_said = [tags, &description.tags]
-        .iter()
-        .any(|tags| tags.contains_key(SCHEDULE_TAG));
-    (!is_said).then(|| format!("rate {} minutes", (lifetime / 3).num_minutes()))
+) -> Result<Option<String>, Problem> {
+    let Some(lifetime) = rotator.and_then(|it| it.lifetime()) else {
+        return Ok(None);
+    };
+    if tags.contains_key(SCHEDULE_TAG) {
+        return Ok(None);
+    }
+    // What cannot be looked at may have a schedule.
+    let description = match opened.store().describe(secret).await {
+        Err(StoreError::NoSecret(_)) => Description::default(),
+        other => other?,
+    };
+    let is_said = description.tags.contains_key(SCHEDULE_TAG);
+    Ok((!is_said).then(|| format!("rate {} minutes", (lifetime / 3).num_minutes())))
 }
 
 /// Where these tags change when a secret rotates, two of its keys must be unexpired at every moment. `value`: the

@@ -10,8 +10,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::sync::Mutex;
 use twinkey_core::{
-    Choose, DocumentError, ErrorKind, Fence, KeyId, KeyLabel, LastLook, ListedKey, Listing, Origin,
-    Provider, ProviderError, Random, Retired, RetiredKey, Retiring, SecretAddress, Verdict,
+    Choose, DocumentError, Fence, KeyId, KeyLabel, LastLook, ListedKey, Listing, Origin, Provider,
+    ProviderError, Random, Retired, RetiredKey, Retiring, SecretAddress, Verdict,
 };
 
 use crate::DeployKeySecret;
@@ -80,7 +80,7 @@ impl DeployKeyProvider {
         };
         let minted = self.session.mint(&secret.app, grant).await;
         let minted = minted.inspect_err(|error| {
-            if error.kind() == ErrorKind::Transient {
+            if error.may_have_acted() {
                 let repository = &secret.repository;
                 tracing::warn!(%repository, %error, "a token for this step may live on, for an hour at most");
             }

@@ -88,7 +88,15 @@ pub(crate) enum GithubError {
 }
 
 impl GithubError {
-    pub(crate) fn kind(&self) -> ErrorKind {
+    /// Whether GitHub may have done what it was asked, though no answer says so.
+    pub(crate) fn may_have_acted(&self) -> bool {
+        matches!(
+            self,
+            Self::NoAnswer { .. } | Self::ServerFailed { .. } | Self::Unintelligible { .. }
+        )
+    }
+
+    fn kind(&self) -> ErrorKind {
         match self {
             Self::AppKeyUnread(error) | Self::NotSigned { error, .. } => {
                 ProviderError::from(error.clone()).kind

@@ -8,7 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use twinkey_core::{MIN_OVERLAP_TAG, SecretId, Stage, SystemClock};
 use twinkey_test_aws::{Moto, boto3};
-use twinkey_test_github::GithubStub;
+use twinkey_test_github::{GithubStub, Trouble};
 use twinkey_tests::{Account, Function, forms};
 
 use crate::{deploy_key_document, token_document};
@@ -103,6 +103,29 @@ async fn a_deploy_key_signed_for_by_kms_is_rotated_and_both_are_registered() {
     let keys = world.stub.keys("acme/widgets");
     assert_eq!(keys.len(), 2);
     assert_eq!(world.stub.live_work_tokens(), 0);
+}
+
+#[tokio::test]
+async fn p4_a_token_for_a_step_whose_mint_is_lost_is_told() {
+    const TOLD: &str = "a token for this step may live on, for an hour at most";
+    let mut world = World::new().await;
+    world.put("ci/key", &deploy_key_document(&world.stub, &kms()));
+    world.rotate("ci/key").await;
+    let written = |world: &World| {
+        let streams = world.function.streams();
+        [streams.stdout(), streams.stderr()].concat()
+    };
+    assert!(!written(&world).contains(TOLD), "a calm rotation");
+    // The first request of every step is the mint.
+    world.stub.trouble(0, Trouble::LosesReply);
+    let (arn, token) = (
+        world.account.aws.arn("ci/key"),
+        world.account.begin("ci/key"),
+    );
+    let refused = world.function.rotate(&arn, &token).await;
+    refused.expect_err("the step fails");
+    assert_eq!(world.stub.live_work_tokens(), 1);
+    assert!(written(&world).contains(TOLD), "{}", written(&world));
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use std::pin::pin;
 
 use chrono::TimeDelta;
 use twinkey_core::{RotationError, Stage, Step};
-use twinkey_testkit::{Injector, ToldOnPanic};
+use twinkey_testkit::{Call, Injector, ToldOnPanic};
 
 use crate::scene::Scene;
 use crate::world::{Before, World};
@@ -24,13 +24,16 @@ enum Meanwhile {
 impl Meanwhile {
     const ALL: [Self; 3] = [Self::Again, Self::AgainAndNext, Self::GivenUpAndNext];
 
-    /// Where the frozen call comes after its rotation's end, and what makes a key goes on to do so: docs/PROOF.md,
-    /// "Frozen, then late". The next rotation removes a deploy key; a token is dead within the hour.
-    fn may_leave_a_third(self, world: &World, step: Step, call: &str) -> bool {
+    /// Where the rotation ends after the delivery's last look at the labels, and that goes on to make a key:
+    /// docs/PROOF.md, "Frozen, then late". The next rotation removes a deploy key; a token is dead within the hour.
+    /// `calls`: the delivery's, up to the frozen one.
+    fn may_leave_a_third(self, world: &World, step: Step, calls: &[Call]) -> bool {
         if world.is_issued() {
-            self == Self::GivenUpAndNext && step == Step::CreateSecret
+            let has_looked = calls.iter().any(|call| call.name == "delete");
+            self == Self::GivenUpAndNext && step == Step::CreateSecret && has_looked
         } else {
-            self != Self::Again && call == "register"
+            let registers = calls.last().is_some_and(|call| call.name == "register");
+            self != Self::Again && registers
         }
     }
 
@@ -68,8 +71,9 @@ async fn freeze(scene: Scene, call: usize, meanwhile: Meanwhile) -> Option<&'sta
     if !injector.until_frozen(frozen.as_mut()).await {
         return None;
     }
-    let name = injector.calls().last().expect("the frozen one").name;
-    let third = meanwhile.may_leave_a_third(&world, step.get(), name);
+    let calls = injector.calls();
+    let name = calls.last().expect("the frozen one").name;
+    let third = meanwhile.may_leave_a_third(&world, step.get(), &calls);
     let told = format!("{name} in {}, {told}", step.get());
     let _told = ToldOnPanic(&told);
     meanwhile.happens(&world).await;

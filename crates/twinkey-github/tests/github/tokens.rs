@@ -87,6 +87,22 @@ async fn a_token_that_github_does_not_know_everywhere_yet_is_waited_for() {
 }
 
 #[tokio::test]
+async fn a_suspension_is_not_taken_for_a_token_that_is_too_young() {
+    let scene = Scene::tokens().await;
+    let token = scene.begin();
+    for step in [Step::CreateSecret, Step::SetSecret] {
+        scene.step(step, &token).await.expect("a calm step");
+    }
+    scene.stub.suspend(true);
+    scene.stub.take_calls();
+    let refused = scene.step(Step::TestSecret, &token).await;
+    let error = refused.expect_err("a refusal");
+    assert_eq!(error.cause.error_type(), "InstallationSuspended");
+    let expected = ["GET /installation/repositories"];
+    assert_eq!(scene.stub.take_calls(), expected, "it is asked once");
+}
+
+#[tokio::test]
 async fn a_token_that_is_old_is_not_waited_for() {
     let scene = Scene::tokens().await;
     for _ in 0..2 {
