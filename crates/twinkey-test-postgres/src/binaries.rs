@@ -42,8 +42,16 @@ impl Binaries {
     }
 }
 
-/// The newest server installed here, or what to install.
+/// The directory of the programs of the server to test with, if it shall not be the newest installed one.
+const CHOSEN: &str = "TWINKEY_TEST_POSTGRES";
+
+/// The server that `TWINKEY_TEST_POSTGRES` names by the directory of its programs; else the newest
+/// installed here, or what to install.
 pub fn find_binaries() -> Result<Binaries, ClusterError> {
+    if let Some(chosen) = std::env::var_os(CHOSEN) {
+        let directory = PathBuf::from(chosen);
+        return Binaries::in_directory(&directory).ok_or(ClusterError::NotThere { directory });
+    }
     candidates()
         .iter()
         .filter_map(|directory| Binaries::in_directory(directory))

@@ -12,6 +12,12 @@ pub enum ClusterError {
          under /usr/lib/postgresql); on Debian and Ubuntu: apt-get install postgresql"
     )]
     NoServer,
+    /// There is no server where one was said to be.
+    #[error("TWINKEY_TEST_POSTGRES: no PostgreSQL server in {}", directory.display())]
+    NotThere {
+        /// Where.
+        directory: std::path::PathBuf,
+    },
     /// The machine did not let us.
     #[error("{doing}: {source}")]
     Machine {

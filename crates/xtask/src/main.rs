@@ -10,19 +10,22 @@ mod tools;
 use std::os::unix::process::CommandExt;
 use std::process::{Command, ExitCode};
 
-const USAGE: &str = "usage: cargo xtask demo [--plain] [--rotations N] | test [--long] [FILTER] | lint | prove [--page] | \
+const USAGE: &str = "usage: cargo xtask demo [--plain] [--rotations N] | test [--long] [--all-postgres] [FILTER] | lint | prove [--page] | \
     fuzz [--seconds N] [TARGET…] | mutants [OPTION…] | sabotage [NAME…] | package [--check] | bench";
 
 /// Part of the names of the tests that take minutes, which are ignored otherwise.
 const LONG: &str = "at_every_pair";
+
+/// The versions of the server beside Debian's, and which of them every run of the tests knows.
+const OTHER_POSTGRES: [u32; 5] = [13, 14, 16, 17, NEWEST_POSTGRES];
+const NEWEST_POSTGRES: u32 = 18;
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let result = match arguments.as_slice() {
         ["demo", options @ ..] => demo(options),
-        ["test", "--long", filter @ ..] => long_test(filter),
-        ["test", filter @ ..] => test(filter),
+        ["test", options @ ..] => test(options),
         ["lint"] => lint(),
         ["prove"] => prove(&[]),
         ["prove", "--page"] => prove(&["--", "--page"]),
@@ -51,14 +54,18 @@ fn demo(options: &[&str]) -> Result<(), String> {
     Err(format!("cargo run: {error}"))
 }
 
-fn test(filter: &[&str]) -> Result<(), String> {
-    find_or_install_postgres()?;
-    tools::find_or_install(&tools::MOTO)?;
-    tools::find_or_install(&tools::CARGO_LAMBDA)?;
-    tools::find_or_install(&tools::READERS)?;
-    tools::find_or_install_github_judges()?;
-    tools::find_or_install_openssh()?;
-    tools::find_or_unpack(&tools::SSHD)?;
+/// The tests. Flags come first, in any order: `--long` adds those that take minutes and the sabotages,
+/// `--all-postgres` every version of the server.
+fn test(options: &[&str]) -> Result<(), String> {
+    let flags = options.iter().take_while(|word| word.starts_with("--"));
+    let (flags, filter) = options.split_at(flags.count());
+    if let Some(unknown) = flags
+        .iter()
+        .find(|flag| !["--long", "--all-postgres"].contains(*flag))
+    {
+        return Err(format!("{unknown}: no such flag; {USAGE}"));
+    }
+    install_what_tests_need()?;
     // The end-to-end tests start the real programs.
     cargo(&[
         "build",
@@ -75,16 +82,56 @@ fn test(filter: &[&str]) -> Result<(), String> {
     } else {
         &["test", "--workspace", "--all-targets", "--no-fail-fast"]
     };
-    cargo(&[runner, filter].concat())
+    cargo(&[runner, filter].concat())?;
+    let versions: &[u32] = if flags.contains(&"--all-postgres") {
+        &OTHER_POSTGRES
+    } else {
+        &[NEWEST_POSTGRES]
+    };
+    for version in versions {
+        test_at(*version, filter)?;
+    }
+    if flags.contains(&"--long") {
+        // By name: other tests are ignored because another program starts them. It fails if it finds none.
+        let long = "nextest run --workspace --no-fail-fast --run-ignored only";
+        cargo(&long.split(' ').chain([LONG]).collect::<Vec<_>>())?;
+        sabotage::sabotage(&[])?;
+    }
+    Ok(())
 }
 
-/// The tests, those that take minutes, and the sabotages.
-fn long_test(filter: &[&str]) -> Result<(), String> {
-    test(filter)?;
-    // By name: other tests are ignored because another program starts them. It fails if it finds none.
-    let long = "nextest run --workspace --no-fail-fast --run-ignored only";
-    cargo(&long.split(' ').chain([LONG]).collect::<Vec<_>>())?;
-    sabotage::sabotage(&[])
+fn install_what_tests_need() -> Result<(), String> {
+    find_or_install_postgres()?;
+    tools::find_or_install(&tools::MOTO)?;
+    tools::find_or_install(&tools::CARGO_LAMBDA)?;
+    tools::find_or_install(&tools::READERS)?;
+    tools::find_or_install_packages(&tools::GITHUB_JUDGES)?;
+    tools::find_or_install_packages(&tools::POSTGRES_SERVERS)?;
+    tools::find_or_install_openssh()?;
+    tools::find_or_unpack(&tools::SSHD)
+}
+
+/// What is said to a real server, said to one of another version.
+fn test_at(version: u32, filter: &[&str]) -> Result<(), String> {
+    eprintln!("xtask: the same with PostgreSQL {version}");
+    // All packages, so that nothing is built with other features than before.
+    let tests: &[&str] = if has_nextest() {
+        &[
+            "nextest",
+            "run",
+            "--workspace",
+            "--no-fail-fast",
+            "--no-tests=pass",
+            "--filterset",
+            "package(twinkey-postgres) & binary(server)",
+        ]
+    } else {
+        &["test", "--workspace", "--no-fail-fast", "--test", "server"]
+    };
+    run(Command::new("cargo")
+        .args(tests)
+        .args(filter)
+        .env("TWINKEY_TEST_POSTGRES", tools::postgres_server(version)?))
 }
 
 /// What a rotation costs, as a table and in target/bench.json.

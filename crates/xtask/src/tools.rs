@@ -45,10 +45,34 @@ pub(crate) const ZIG: Tool = Tool {
     requirements: "crates/xtask/zig-requirements.txt",
 };
 
-/// Programs of others for Node, and Node itself: what judges our stand-in for GitHub. The end-to-end tests start them. What
-/// is changed in the list of packages gets a new folder.
-const GITHUB_JUDGES: &str = "target/tools/github-judges-1";
-const GITHUB_JUDGES_PACKAGES: &str = "crates/xtask/github-judges";
+/// Packages of npm's, and where the tests look for them. What is changed in the list of packages gets a new folder.
+pub(crate) struct Packages {
+    folder: &'static str,
+    list: &'static str,
+    runs_scripts: bool,
+}
+
+/// Programs of others for Node, and Node itself: what judges our stand-in for GitHub. The end-to-end tests start them.
+pub(crate) const GITHUB_JUDGES: Packages = Packages {
+    folder: "target/tools/github-judges-1",
+    list: "crates/xtask/github-judges",
+    runs_scripts: false,
+};
+
+/// PostgreSQL's servers of the versions that Debian does not have, for x86-64. Their scripts make the links among their
+/// libraries, which a package of npm's cannot hold.
+pub(crate) const POSTGRES_SERVERS: Packages = Packages {
+    folder: "target/tools/postgres-servers-1",
+    list: "crates/xtask/postgres-servers",
+    runs_scripts: true,
+};
+
+/// The programs of a server of that major version.
+pub(crate) fn postgres_server(version: u32) -> Result<PathBuf, String> {
+    let folder = POSTGRES_SERVERS.folder;
+    let programs = format!("{folder}/node_modules/postgres-{version}/native/bin");
+    std::path::absolute(&programs).map_err(|error| format!("{programs}: {error}"))
+}
 
 /// Debian's packages, and where the tests look for what is in them. They are those of the machine's own release.
 pub(crate) struct Unpacked {
@@ -95,23 +119,25 @@ pub(crate) fn find_or_install(tool: &Tool) -> Result<(), String> {
     finish(&complete)
 }
 
-/// Makes sure that those are there who judge our stand-in for GitHub. Runs no script of any package.
-pub(crate) fn find_or_install_github_judges() -> Result<(), String> {
-    let folder = Path::new(GITHUB_JUDGES);
+/// Makes sure that packages are there.
+pub(crate) fn find_or_install_packages(packages: &Packages) -> Result<(), String> {
+    let folder = Path::new(packages.folder);
     let complete = folder.join("complete");
     if complete.exists() {
         return Ok(());
     }
-    eprintln!("xtask: installing {GITHUB_JUDGES}, once");
-    fs::create_dir_all(folder).map_err(|error| format!("{GITHUB_JUDGES}: {error}"))?;
-    for file in files(Path::new(GITHUB_JUDGES_PACKAGES))? {
+    eprintln!("xtask: installing {}, once", packages.folder);
+    fs::create_dir_all(folder).map_err(|error| format!("{}: {error}", packages.folder))?;
+    for file in files(Path::new(packages.list))? {
         let name = file.file_name().unwrap_or_default();
         fs::copy(&file, folder.join(name))
             .map_err(|error| format!("{}: {error}", file.display()))?;
     }
-    let install = "ci --ignore-scripts --no-audit --no-fund --loglevel=error";
+    let install = "ci --no-audit --no-fund --loglevel=error";
+    let scripts = format!("--ignore-scripts={}", !packages.runs_scripts);
     run(Command::new("npm")
         .args(install.split_whitespace())
+        .arg(scripts)
         .current_dir(folder))
     .map_err(|error| format!("{error}; on Debian and Ubuntu, as root: apt-get install npm"))?;
     finish(&complete)
