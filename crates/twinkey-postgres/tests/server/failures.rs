@@ -232,10 +232,19 @@ async fn p11_an_admin_that_lacks_a_right_learns_the_sql_that_mends_it() {
     assert_eq!(scene.fingerprint().await, before);
     scene.sql(&error.hint.unwrap()).await;
     let second = scene.rotate(&first).await.unwrap();
-    scene.sql("ALTER ROLE app REPLICATION").await;
+    // Which right is needed for which role has changed with version 16.
+    let (breaking, right) = if scene.cluster.version().0 >= 16 {
+        ("REVOKE app_clone FROM rotator", "ADMIN OPTION on app_clone")
+    } else {
+        (
+            "ALTER ROLE app REPLICATION",
+            "SUPERUSER, because app has REPLICATION",
+        )
+    };
+    scene.sql(breaking).await;
     let error = scene.ready_error(&second).await;
     assert_eq!(error.code, "MissingRight");
-    assert!(error.message.contains("REPLICATION"));
+    assert!(error.message.contains(right), "{error}");
     scene.sql(&error.hint.unwrap()).await;
     scene.rotate(&second).await.unwrap();
 }

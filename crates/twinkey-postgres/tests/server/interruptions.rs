@@ -73,11 +73,8 @@ async fn p1_the_first_rotation_cut_after_any_byte_leaves_the_original_and_may_be
     let (mut scene, proxy, ..) = start(Direction::ToServer).await;
     for cut in 1..=CUTS {
         let role = format!("app{cut}");
-        let password = crate::scene::PASSWORD;
         scene.address = address(&role);
-        scene
-            .sql(&format!("CREATE ROLE {role} LOGIN PASSWORD '{password}'"))
-            .await;
+        scene.application(&role).await;
         let document = scene.document(&role);
         let first = scene.put(&document);
         let pending = scene.create(&first).await.unwrap();

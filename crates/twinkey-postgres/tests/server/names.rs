@@ -5,7 +5,7 @@ use serde_json::json;
 use twinkey_core::{Credential, Provider, SecretValue, Verdict};
 use twinkey_postgres::PostgresSecret;
 
-use crate::scene::{PASSWORD, Scene, address};
+use crate::scene::{Scene, address};
 
 /// Quotes, spaces, a comment, a format, a URL's encoding, a keyword, the mark's own prefix.
 fn hostile() -> Vec<String> {
@@ -33,10 +33,7 @@ async fn hostile_role_names_are_only_names() {
     let mut scene = Scene::start().await;
     for name in hostile() {
         scene.address = address(&name);
-        let quoted = escape_identifier(&name);
-        scene
-            .sql(&format!("CREATE ROLE {quoted} LOGIN PASSWORD '{PASSWORD}'"))
-            .await;
+        scene.application(&name).await;
         let mut current = {
             let document = scene.document(&name);
             scene.put(&document)
@@ -74,12 +71,7 @@ async fn a_name_of_exactly_63_bytes_rotates_with_a_twin_of_63_bytes() {
     let name = format!("{}x", "ü".repeat(31));
     let twin = format!("{}y", "ü".repeat(31));
     assert_eq!((name.len(), twin.len()), (63, 63));
-    scene
-        .sql(&format!(
-            "CREATE ROLE {} LOGIN PASSWORD '{PASSWORD}'",
-            escape_identifier(&name)
-        ))
-        .await;
+    scene.application(&name).await;
     let without = scene.document(&name);
     let without = scene.put(&without);
     let before = scene.fingerprint().await;
@@ -101,9 +93,7 @@ async fn a_clone_of_exactly_63_bytes_is_made_and_one_of_64_is_refused() {
     let mut scene = Scene::start().await;
     for (length, fits) in [(57, true), (58, false)] {
         let name = "n".repeat(length);
-        scene
-            .sql(&format!("CREATE ROLE {name} LOGIN PASSWORD '{PASSWORD}'"))
-            .await;
+        scene.application(&name).await;
         scene.address = address(&name);
         let document = scene.document(&name);
         let current = scene.put(&document);
@@ -143,9 +133,7 @@ async fn p8_a_name_with_control_characters_rotates_and_is_shown_on_one_line() {
     let document = scene.document(name);
     let current = scene.put(&document);
     let missing = scene.ready_error(&current).await;
-    scene
-        .sql(&format!("CREATE ROLE {quoted} LOGIN PASSWORD '{PASSWORD}'"))
-        .await;
+    scene.application(name).await;
     let next = scene.rotate(&current).await.unwrap();
     scene
         .sql(&format!(

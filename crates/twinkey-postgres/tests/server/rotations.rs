@@ -71,11 +71,7 @@ async fn a_document_put_by_hand_without_our_fields_goes_on_with_the_same_pair() 
 #[tokio::test]
 async fn an_unmarked_role_whose_name_ends_like_a_clone_is_an_original_like_any_other() {
     let mut scene = Scene::start().await;
-    scene
-        .sql(&format!(
-            "CREATE ROLE app_clone LOGIN PASSWORD '{PASSWORD}'"
-        ))
-        .await;
+    scene.application("app_clone").await;
     let document = scene.document("app_clone");
     let first = scene.put(&document);
     let second = scene.rotate(&first).await.unwrap();

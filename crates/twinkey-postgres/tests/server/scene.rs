@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta};
+use postgres_protocol::escape::escape_identifier;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use secrecy::ExposeSecret;
@@ -101,7 +102,26 @@ impl Scene {
                  GRANT CREATE ON SCHEMA public TO app;"
             ))
             .await;
+        scene.administer("app").await;
         scene
+    }
+
+    /// Lets the admin change a role. Since version 16 CREATEROLE alone does not; what is granted is
+    /// the least that suffices, without the right to act as the role.
+    pub(crate) async fn administer(&self, role: &str) {
+        if self.cluster.version().0 >= 16 {
+            let options = "ADMIN TRUE, INHERIT FALSE, SET FALSE";
+            self.sql(&format!("GRANT {role} TO {ADMIN} WITH {options}"))
+                .await;
+        }
+    }
+
+    /// An application's login role, as the superuser makes it, which the admin may change.
+    pub(crate) async fn application(&self, name: &str) {
+        let role = escape_identifier(name);
+        self.sql(&format!("CREATE ROLE {role} LOGIN PASSWORD '{PASSWORD}'"))
+            .await;
+        self.administer(&role).await;
     }
 
     /// The same server through another provider.
