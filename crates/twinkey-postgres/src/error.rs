@@ -7,6 +7,7 @@ use twinkey_core::{
 };
 
 use crate::connection::Address;
+use crate::difference::Difference;
 use crate::failed_login::FailedLogin;
 use crate::session::StatementError;
 use crate::sqlstate::{BUSY, meaning};
@@ -52,6 +53,15 @@ pub(crate) enum PostgresError {
     },
     #[error("the role {role} may not act as {owner}, the owner of the pair")]
     RoleNotMember { role: String, owner: String },
+    #[error(
+        "the roles {original} and {twin} are not equal: {}",
+        listed(differences)
+    )]
+    TwinsDiffer {
+        original: String,
+        twin: String,
+        differences: Vec<Difference>,
+    },
     #[error("the role {0} is a superuser, and the admin is not")]
     SuperuserRole(String),
     #[error("the role {original} may not act as {owner}, so its twin does not get to either")]
@@ -110,6 +120,7 @@ impl PostgresError {
             | Self::RoleWithoutConnections(_)
             | Self::RoleActsAsOther { .. }
             | Self::RoleNotMember { .. }
+            | Self::TwinsDiffer { .. }
             | Self::SuperuserRole(_)
             | Self::ForeignOwner { .. }
             | Self::MissingRight { .. } => ErrorKind::Denied,
@@ -138,6 +149,7 @@ impl PostgresError {
             Self::RoleWithoutConnections(_) => "RoleWithoutConnections",
             Self::RoleActsAsOther { .. } => "RoleActsAsOther",
             Self::RoleNotMember { .. } => "RoleNotMember",
+            Self::TwinsDiffer { .. } => "TwinsDiffer",
             Self::SuperuserRole(_) => "SuperuserRole",
             Self::ForeignOwner { .. } => "ForeignOwner",
             Self::MissingRight { .. } => "MissingRight",
@@ -183,6 +195,14 @@ impl PostgresError {
                 "GRANT {} TO {};",
                 escape_identifier(owner),
                 escape_identifier(role)
+            ),
+            Self::TwinsDiffer {
+                original,
+                differences,
+                ..
+            } => format!(
+                "if the change of {original} was meant, do the same to its twin; else undo it: {}",
+                mended(differences)
             ),
             Self::SuperuserRole(_) => {
                 "name a superuser's secret in masterarn, or rotate a role with fewer rights".into()
@@ -236,6 +256,16 @@ impl From<PostgresError> for ProviderError {
             retry_after: None,
         }
     }
+}
+
+fn listed(differences: &[Difference]) -> String {
+    let all: Vec<String> = differences.iter().map(ToString::to_string).collect();
+    all.join("; ")
+}
+
+fn mended(differences: &[Difference]) -> String {
+    let all: Vec<&str> = differences.iter().map(|one| one.mend.as_str()).collect();
+    all.join(" ")
 }
 
 fn statement_kind(cause: &StatementError) -> ErrorKind {

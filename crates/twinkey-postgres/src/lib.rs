@@ -5,6 +5,7 @@ mod authentication_guard;
 mod change;
 mod connect_error;
 mod connection;
+mod difference;
 mod document;
 mod error;
 mod failed_login;

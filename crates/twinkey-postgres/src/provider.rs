@@ -23,7 +23,7 @@ use crate::session::{Session, StatementError};
 use crate::settings::Settings;
 use crate::snapshot::{Role, Snapshot};
 use crate::sqlstate::is_bad_login;
-use crate::statement;
+use crate::statement::{self, attributes};
 
 /// Rotates the passwords of pairs of login roles. Clones share what was set up once.
 #[derive(Clone)]
@@ -85,7 +85,7 @@ impl PostgresProvider {
         };
         let verdict = identify(&session, secret).await;
         session.close().await;
-        verdict.map_err(doing("asking as whom we are logged in"))
+        verdict
     }
 
     /// Whether the password opens the role, even if the role may go no further.
@@ -205,21 +205,31 @@ fn is_refusal(answer: &ServerAnswer) -> bool {
         && (is_bad_login(&answer.state) || answer.state == SqlState::INSUFFICIENT_PRIVILEGE)
 }
 
-/// Whether the session is the role's, and acts as the owner of what consumers create. (P6)
-async fn identify(session: &Session, secret: &PostgresSecret) -> Result<Verdict, StatementError> {
-    const WHO: &str = "SELECT session_user::text, current_user::text";
-    let rows = session.query(WHO, &[]).await?;
-    let row = rows.first().ok_or(StatementError::Form)?;
-    let read = |column: usize| row.try_get::<_, String>(column);
-    let (role, acts_as) = (read(0)?, read(1)?);
-    let owner = secret.owner().unwrap_or(&acts_as);
-    if role == secret.username() && acts_as == owner {
-        return Ok(Verdict::Accepted);
+/// Whether the session is the role's, acts as the owner of what consumers create, and can do what the
+/// pair's other role can. (P6)
+async fn identify(session: &Session, secret: &PostgresSecret) -> Result<Verdict, PostgresError> {
+    let names: Vec<&str> = [secret.username()]
+        .into_iter()
+        .chain(secret.twin())
+        .collect();
+    let taken = Snapshot::take(session, secret.username(), &names).await;
+    let snapshot = taken.map_err(doing("asking as whom we are logged in"))?;
+    let (role, acts_as) = (&snapshot.login, &snapshot.acts_as);
+    let owner = secret.owner().unwrap_or(acts_as);
+    if role != secret.username() || acts_as != owner {
+        let reason = format!("the login is {role} and acts as {acts_as}, not as {owner}");
+        return Ok(Verdict::Refused {
+            reason: escape_control(&reason),
+        });
     }
-    let reason = format!("the login is {role} and acts as {acts_as}, not as {owner}");
-    Ok(Verdict::Refused {
-        reason: escape_control(&reason),
-    })
+    let pair = |mark: &Mark| names.iter().all(|name| mark.names(name));
+    let mut marks = snapshot.marked().filter_map(|(_, text)| Mark::parse(text));
+    if names.len() == 2
+        && let Some(mark) = marks.find(pair)
+    {
+        rights::check_equal(&snapshot, &mark, None)?;
+    }
+    Ok(Verdict::Accepted)
 }
 
 /// Checks what the server said, and fills in the fields of ours.
@@ -243,6 +253,11 @@ fn complete(
             for role in roles {
                 rights::check_acting(role, owner, current.database())?;
             }
+            let original = snapshot.existing(&mark.original)?;
+            let owed = snapshot
+                .admin()
+                .map(|admin| attributes(original, admin, snapshot.major_version));
+            rights::check_equal(snapshot, &mark, owed.as_deref())?;
             Ok(current.completed(&twin, owner)?)
         }
         Pairing::First => {

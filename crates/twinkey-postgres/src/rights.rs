@@ -3,8 +3,10 @@
 
 use postgres_protocol::escape::escape_identifier;
 
+use crate::difference::differences;
 use crate::error::PostgresError;
-use crate::snapshot::{Role, Setting, Snapshot};
+use crate::mark::Mark;
+use crate::snapshot::{Membership, Role, Setting, Snapshot};
 use crate::statement;
 
 /// From this version on, CREATEROLE alone changes nothing: it takes ADMIN OPTION on the role.
@@ -51,6 +53,28 @@ pub(crate) fn check_acting(role: &Role, owner: &str, database: &str) -> Result<(
     Ok(())
 }
 
+/// Whether the two roles of a pair can do the same once they are logged in.
+pub(crate) fn check_equal(
+    snapshot: &Snapshot,
+    mark: &Mark,
+    owed: Option<&[&str]>,
+) -> Result<(), PostgresError> {
+    let (original, twin) = (
+        snapshot.existing(&mark.original)?,
+        snapshot.existing(&mark.twin)?,
+    );
+    let version = snapshot.major_version;
+    let found = differences(original, twin, &mark.owner, owed, version);
+    if found.is_empty() {
+        return Ok(());
+    }
+    Err(PostgresError::TwinsDiffer {
+        original: mark.original.clone(),
+        twin: mark.twin.clone(),
+        differences: found,
+    })
+}
+
 /// Whether the admin may change the passwords of both roles and the comment on one.
 pub(crate) fn check_change(snapshot: &Snapshot, roles: &[&Role]) -> Result<(), PostgresError> {
     let Some(rights) = Rights::of(snapshot) else {
@@ -82,10 +106,15 @@ pub(crate) fn check_creation(
     owner: &Role,
 ) -> Result<(), PostgresError> {
     check_owner(original, owner)?;
-    check_change(snapshot, &[original, owner])?;
+    check_change(snapshot, &[original])?;
     let Some(rights) = Rights::of(snapshot) else {
         return Ok(());
     };
+    if owner.name != original.name {
+        for membership in &original.memberships {
+            rights.check_grant(membership)?;
+        }
+    }
     // The server asks for this attribute before the twin can act as its owner.
     if original.may_replicate && !rights.admin.may_replicate {
         return Err(rights.missing("REPLICATION, as the role has it", "REPLICATION"));
@@ -138,15 +167,37 @@ impl<'a> Rights<'a> {
         if role.is_administered {
             return Ok(());
         }
-        Err(PostgresError::MissingRight {
+        Err(self.missing_admin_option(&role.name))
+    }
+
+    /// Whether the twin can be granted what the original was.
+    fn check_grant(&self, membership: &Membership) -> Result<(), PostgresError> {
+        if membership.is_superuser {
+            return Err(PostgresError::SuperuserRole(membership.role.clone()));
+        }
+        if self.major_version < ADMIN_OPTION_NEEDED || membership.administered {
+            return Ok(());
+        }
+        Err(self.missing_admin_option(&membership.role))
+    }
+
+    /// ADMIN OPTION alone: neither the role's rights nor acting as it are needed. What the admin has
+    /// of it already is left as it is.
+    fn missing_admin_option(&self, role: &str) -> PostgresError {
+        let options = if self.admin.membership(role).is_some() {
+            "ADMIN TRUE"
+        } else {
+            "ADMIN TRUE, INHERIT FALSE, SET FALSE"
+        };
+        PostgresError::MissingRight {
             admin: self.admin.name.clone(),
-            right: format!("ADMIN OPTION on {}", role.name),
+            right: format!("ADMIN OPTION on {role}"),
             mend: format!(
-                "GRANT {} TO {} WITH ADMIN OPTION;",
-                escape_identifier(&role.name),
+                "GRANT {} TO {} WITH {options};",
+                escape_identifier(role),
                 escape_identifier(&self.admin.name)
             ),
-        })
+        }
     }
 
     fn missing_setting(&self, setting: &Setting) -> PostgresError {
@@ -205,7 +256,7 @@ mod tests {
         assert!(creation(15, admin(), &app).is_ok());
         assert_eq!(
             mend(creation(16, admin(), &app)),
-            "GRANT \"app\" TO \"rotator\" WITH ADMIN OPTION;"
+            "GRANT \"app\" TO \"rotator\" WITH ADMIN TRUE, INHERIT FALSE, SET FALSE;"
         );
         let administered = Role {
             is_administered: true,

@@ -13,6 +13,10 @@ use crate::session::{Session, StatementError};
 pub(crate) struct Snapshot {
     pub(crate) major_version: u32,
     pub(crate) read_only: bool,
+    /// As whom the session logged in.
+    pub(crate) login: String,
+    /// As whom it acts.
+    pub(crate) acts_as: String,
     roles: Vec<Role>,
 }
 
@@ -38,8 +42,34 @@ pub(crate) struct Role {
     pub(crate) is_administered: bool,
     /// Whether the pair's original may act as it already.
     pub(crate) is_open_to_original: bool,
+    /// What it was granted directly. Not looked up for roles that were not asked for.
+    pub(crate) memberships: Vec<Membership>,
     /// As whom it may act. Not looked up for roles that were not asked for.
     pub(crate) may_act_as: Vec<String>,
+}
+
+/// A role that another was granted, by one or by many; with the options that any of them gave.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[allow(clippy::struct_excessive_bools)] // As the catalog has them.
+pub(crate) struct Membership {
+    pub(crate) role: String,
+    /// May grant it on.
+    pub(crate) admin: bool,
+    /// Has its rights without acting as it. Before version 16 the member decides: always true here.
+    pub(crate) inherit: bool,
+    /// May act as it. Before version 16 always.
+    pub(crate) set: bool,
+    pub(crate) grantors: Vec<String>,
+    /// Whether the admin has ADMIN OPTION on it.
+    pub(crate) administered: bool,
+    /// Whether it is a superuser, which only superusers grant.
+    pub(crate) is_superuser: bool,
+}
+
+impl Membership {
+    pub(crate) fn options(&self) -> [bool; 3] {
+        [self.admin, self.inherit, self.set]
+    }
 }
 
 /// One entry of `ALTER ROLE … SET`.
@@ -78,13 +108,13 @@ impl Snapshot {
         let parameters: [(&(dyn ToSql + Sync), Type); 2] =
             [(&names, Type::TEXT_ARRAY), (&original, Type::TEXT)];
         let rows = session.query(&sql, &parameters).await?;
-        let read_only = match rows.first() {
-            Some(row) => field(row, "read_only")?,
-            None => return Err(StatementError::Form),
-        };
+        // Our own role is always among them.
+        let row = rows.first().ok_or(StatementError::Form)?;
         Ok(Self {
             major_version: session.major_version(),
-            read_only,
+            read_only: field(row, "read_only")?,
+            login: field(row, "login")?,
+            acts_as: field(row, "acts_as")?,
             roles: rows.iter().map(Role::read).collect::<Result<_, _>>()?,
         })
     }
@@ -126,6 +156,10 @@ impl Role {
         set.unwrap_or(&self.name)
     }
 
+    pub(crate) fn membership(&self, role: &str) -> Option<&Membership> {
+        self.memberships.iter().find(|one| one.role == role)
+    }
+
     fn role_set(&self, database: Option<&str>) -> Option<&str> {
         let here =
             |setting: &&Setting| setting.is_role() && setting.database.as_deref() == database;
@@ -150,6 +184,7 @@ impl Role {
             is_me: field(row, "is_me")?,
             is_administered: field(row, "is_administered")?,
             is_open_to_original: field(row, "is_open_to_original")?,
+            memberships: list(row, "memberships")?,
             may_act_as: list(row, "may_act_as")?,
         })
     }
@@ -174,8 +209,18 @@ fn query(major_version: u32) -> String {
     } else {
         "known.name IS NULL"
     };
-    let acting = if major_version >= 16 { "SET" } else { "MEMBER" };
+    let (acting, inherit, set) = if major_version >= 16 {
+        (
+            "SET",
+            "pg_catalog.bool_or(m.inherit_option)",
+            "pg_catalog.bool_or(m.set_option)",
+        )
+    } else {
+        ("MEMBER", "true", "true")
+    };
     QUERY
+        .replace("{inherit}", inherit)
+        .replace("{set}", set)
         .replace("{granted}", granted)
         .replace("{acting}", acting)
 }
@@ -213,10 +258,28 @@ SELECT r.rolname::text AS name,
              FROM pg_catalog.pg_roles o
             WHERE o.rolname::text = $2), false) AS is_open_to_original,
        coalesce((
+           SELECT pg_catalog.json_agg(pg_catalog.json_build_object(
+                      'role', granted.rolname, 'admin', m.admin, 'inherit', m.inherit,
+                      'set', m.set, 'grantors', m.grantors, 'is_superuser', granted.rolsuper,
+                      'administered',
+                      pg_catalog.pg_has_role(granted.oid, 'MEMBER WITH ADMIN OPTION')))
+             FROM (SELECT m.roleid, pg_catalog.bool_or(m.admin_option) AS admin,
+                          {inherit} AS inherit, {set} AS set,
+                          pg_catalog.array_agg(g.rolname) AS grantors
+                     FROM pg_catalog.pg_auth_members m
+                     LEFT JOIN pg_catalog.pg_roles g ON g.oid = m.grantor
+                    WHERE m.member = r.oid
+                    GROUP BY m.roleid) m
+             JOIN pg_catalog.pg_roles granted ON granted.oid = m.roleid
+            WHERE r.rolname::text = ANY ($1) OR r.rolname = current_user)::text, '[]')
+           AS memberships,
+       coalesce((
            SELECT pg_catalog.json_agg(o.rolname)
              FROM pg_catalog.pg_roles o
             WHERE r.rolname::text = ANY ($1)
               AND pg_catalog.pg_has_role(r.oid, o.oid, '{acting}'))::text, '[]') AS may_act_as,
+       session_user::text AS login,
+       current_user::text AS acts_as,
        pg_catalog.pg_is_in_recovery()
            OR pg_catalog.current_setting('transaction_read_only') = 'on' AS read_only
   FROM pg_catalog.pg_roles r
@@ -231,6 +294,8 @@ pub(crate) fn of_roles(major_version: u32, roles: Vec<Role>) -> Snapshot {
     Snapshot {
         major_version,
         read_only: false,
+        login: "admin".into(),
+        acts_as: "admin".into(),
         roles,
     }
 }
@@ -253,6 +318,7 @@ pub(crate) fn plain_role(name: &str) -> Role {
         is_me: false,
         is_administered: false,
         is_open_to_original: true,
+        memberships: Vec::new(),
         may_act_as: Vec::new(),
     }
 }

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use postgres_protocol::escape::{escape_identifier, escape_literal};
 
 use crate::mark::Mark;
-use crate::snapshot::{Role, Setting};
+use crate::snapshot::{Membership, Role, Setting};
 use crate::verifier::Verifier;
 
 /// Opens a transaction that waits for its turn at both roles. In one order for everybody, and
@@ -65,7 +65,7 @@ pub(crate) fn create_twin(
         let _ = write!(sql, " VALID UNTIL {}", escape_literal(time));
     }
     let _ = write!(sql, "; {}", password(&mark.twin, verifier));
-    sql.push_str(&memberships(mark));
+    sql.push_str(&memberships(original, mark, major_version));
     for setting in &original.settings {
         sql.push_str(&copy(&twin, setting));
     }
@@ -80,11 +80,8 @@ pub(crate) fn act_as(role: &Role, owner: &str, database: &str) -> String {
     let name = escape_identifier(&role.name);
     let here =
         |setting: &Setting| setting.is_role() && setting.database.as_deref() == Some(database);
-    let place = if role.settings.iter().any(here) {
-        format!("{name} IN DATABASE {}", escape_identifier(database))
-    } else {
-        name
-    };
+    let has_its_own = role.settings.iter().any(here);
+    let place = place(&name, has_its_own.then_some(database));
     format!("ALTER ROLE {place} SET role TO {};", escape_literal(owner))
 }
 
@@ -109,7 +106,7 @@ pub(crate) fn comment(mark: &Mark) -> String {
 /// logged in; so it does without those that the admin may not give, except REPLICATION and
 /// SUPERUSER, without which a rotation is not begun. NOINHERIT is not copied: the twin has its
 /// rights, CONNECT among them, from its owner.
-fn attributes(original: &Role, admin: &Role, major_version: u32) -> Vec<&'static str> {
+pub(crate) fn attributes(original: &Role, admin: &Role, major_version: u32) -> Vec<&'static str> {
     let may = |has: bool| admin.is_superuser || (major_version >= 16 && has);
     let mut attributes = Vec::new();
     if original.is_superuser {
@@ -130,14 +127,35 @@ fn attributes(original: &Role, admin: &Role, major_version: u32) -> Vec<&'static
     attributes
 }
 
-/// Of the owner, and of the original, which `pg_hba.conf` or a database may know by name.
-fn memberships(mark: &Mark) -> String {
+/// Of the original, which `pg_hba.conf` or a database may know by name, if it is the owner; else of
+/// whatever the original was granted, the owner among it: then neither login stands above the other.
+fn memberships(original: &Role, mark: &Mark, major_version: u32) -> String {
     let twin = escape_identifier(&mark.twin);
-    let mut granted = vec![escape_identifier(&mark.original)];
-    if mark.owner != mark.original {
-        granted.push(escape_identifier(&mark.owner));
+    if mark.owner == mark.original {
+        return format!(" GRANT {} TO {twin};", escape_identifier(&mark.original));
     }
-    format!(" GRANT {} TO {twin};", granted.join(", "))
+    let mut sql = String::new();
+    for membership in &original.memberships {
+        let _ = write!(sql, " {}", grant(membership, &twin, major_version));
+    }
+    sql
+}
+
+/// Grants a role as another was granted it, to the option. `to` is quoted already.
+pub(crate) fn grant(membership: &Membership, to: &str, major_version: u32) -> String {
+    let role = escape_identifier(&membership.role);
+    let options = if major_version >= 16 {
+        let [admin, inherit, set] = membership.options().map(|option| match option {
+            true => "TRUE",
+            false => "FALSE",
+        });
+        format!(" WITH ADMIN {admin}, INHERIT {inherit}, SET {set}")
+    } else if membership.admin {
+        " WITH ADMIN OPTION".into()
+    } else {
+        String::new()
+    };
+    format!("GRANT {role} TO {to}{options};")
 }
 
 /// Settings that hold a list of names. Their stored form is quoted already, and quoting it
@@ -151,16 +169,14 @@ const LISTS: [&str; 6] = [
     "unix_socket_directories",
 ];
 
-fn copy(twin: &str, setting: &Setting) -> String {
+/// Gives a role a setting that another has. The role's name is quoted already.
+pub(crate) fn copy(twin: &str, setting: &Setting) -> String {
     if setting.is_role() && setting.database.is_none() {
         // The twin acts as the owner.
         return String::new();
     }
     let name = setting.name.to_ascii_lowercase();
-    let place = match &setting.database {
-        Some(database) => format!("{twin} IN DATABASE {}", escape_identifier(database)),
-        None => twin.to_owned(),
-    };
+    let place = place(twin, setting.database.as_deref());
     let parameter = escape_identifier(&setting.name);
     let value = escape_literal(&setting.value);
     if !LISTS.contains(&name.as_str()) {
@@ -172,6 +188,14 @@ fn copy(twin: &str, setting: &Setting) -> String {
          ALTER ROLE {place} SET {parameter} FROM CURRENT; \
          SELECT pg_catalog.set_config('search_path', 'pg_catalog', true);"
     )
+}
+
+/// Where a setting stands: at the role, or at the role in a database. The role's name is quoted already.
+pub(crate) fn place(role: &str, database: Option<&str>) -> String {
+    match database {
+        Some(database) => format!("{role} IN DATABASE {}", escape_identifier(database)),
+        None => role.to_owned(),
+    }
 }
 
 #[cfg(test)]
