@@ -46,6 +46,16 @@ pub(crate) async fn open(
     borrow: &dyn Borrow,
     secret: &PostgresSecret,
 ) -> Result<Session, PostgresError> {
+    open_in(connector, borrow, secret, None).await
+}
+
+/// The same in another database than the admin's own.
+pub(crate) async fn open_in(
+    connector: &Connector,
+    borrow: &dyn Borrow,
+    secret: &PostgresSecret,
+    database: Option<&str>,
+) -> Result<Session, PostgresError> {
     let name = secret.admin()?;
     let admin = read(borrow, name).await?;
     let settings = connector.settings();
@@ -62,7 +72,7 @@ pub(crate) async fn open(
         tls: admin.tls,
         user: &admin.username,
         password: &admin.password,
-        database: &admin.database,
+        database: database.unwrap_or(&admin.database),
         options: Some(&options),
     };
     let opened = connector.open(&login).await;

@@ -13,6 +13,10 @@ use crate::session::StatementError;
 use crate::sqlstate::{BUSY, meaning};
 use crate::statement;
 
+/// Where the admin may not do itself what adoption takes.
+pub(crate) const SCRIPT: &str =
+    "hand the script to somebody who has the right: twinkey adopt NAME --sql";
+
 /// What this provider's errors are before the engine sees them.
 #[derive(Clone, Debug, thiserror::Error)]
 pub(crate) enum PostgresError {
@@ -64,6 +68,21 @@ pub(crate) enum PostgresError {
     },
     #[error("the role {0} is a superuser, and the admin is not")]
     SuperuserRole(String),
+    #[error("what {admin} has to see in the database {database} is closed to it: {reason}")]
+    DatabaseUnseen {
+        database: String,
+        reason: String,
+        admin: String,
+    },
+    #[error("psql cannot be told to connect to the database {0:?}: a line ends within its name")]
+    DatabaseUnspeakable(String),
+    #[error("the admin {admin} lacks a right: {right}; refused was {sql} ({cause})")]
+    AdoptionDenied {
+        admin: String,
+        right: &'static str,
+        sql: String,
+        cause: StatementError,
+    },
     #[error("the role {original} may not act as {owner}, so its twin does not get to either")]
     ForeignOwner { original: String, owner: String },
     #[error("the admin {admin} lacks a right: {right}")]
@@ -108,6 +127,11 @@ pub(crate) enum Holder {
 }
 
 impl PostgresError {
+    /// Whether it may pass by itself.
+    pub(crate) fn is_transient(&self) -> bool {
+        self.kind() == ErrorKind::Transient
+    }
+
     fn kind(&self) -> ErrorKind {
         match self {
             Self::Store(error) => ProviderError::from(error.clone()).kind,
@@ -123,6 +147,8 @@ impl PostgresError {
             | Self::TwinsDiffer { .. }
             | Self::SuperuserRole(_)
             | Self::ForeignOwner { .. }
+            | Self::DatabaseUnseen { .. }
+            | Self::AdoptionDenied { .. }
             | Self::MissingRight { .. } => ErrorKind::Denied,
             Self::ForeignTwin(_)
             | Self::MarkMissing { .. }
@@ -152,7 +178,9 @@ impl PostgresError {
             Self::TwinsDiffer { .. } => "TwinsDiffer",
             Self::SuperuserRole(_) => "SuperuserRole",
             Self::ForeignOwner { .. } => "ForeignOwner",
-            Self::MissingRight { .. } => "MissingRight",
+            Self::MissingRight { .. } | Self::AdoptionDenied { .. } => "MissingRight",
+            Self::DatabaseUnseen { .. } => "DatabaseUnseen",
+            Self::DatabaseUnspeakable(_) => "DatabaseUnspeakable",
             Self::ForeignTwin(_) => "ForeignTwin",
             Self::MarkMissing { .. } => "MarkMissing",
             Self::ForeignMark { .. } => "ForeignMark",
@@ -212,6 +240,17 @@ impl PostgresError {
                 escape_identifier(owner),
                 escape_identifier(original)
             ),
+            Self::DatabaseUnseen {
+                database, admin, ..
+            } => format!(
+                "GRANT CONNECT ON DATABASE {} TO {};",
+                escape_identifier(database),
+                escape_identifier(admin)
+            ),
+            Self::DatabaseUnspeakable(_) => {
+                "see the statements without --sql, and run them with another client".into()
+            }
+            Self::AdoptionDenied { .. } => SCRIPT.into(),
             Self::MissingRight { mend, .. } | Self::RoleActsAsOther { mend, .. } => mend.clone(),
             Self::ForeignTwin(role) => format!(
                 "add \"twin\" with an unused name to the document, or, if nobody needs that role: \

@@ -100,21 +100,26 @@ fn unmarked(
     }
 }
 
-/// Says how the mark is written again. The original is the owner; where a third role is, the one
-/// that the other is named after.
+/// Says how the mark is written again.
 pub(crate) fn mark_missing(pair: [&str; 2], owner: &str, address: &SecretAddress) -> PostgresError {
-    let [one, other] = pair;
-    let is_clone = owner != one && one.strip_suffix(CLONE) == Some(other);
-    let (original, twin) = if owner == other || is_clone {
-        (other, one)
-    } else {
-        (one, other)
-    };
+    let (original, twin) = sides(pair, owner);
     let mark = Mark::new(address.clone(), original, twin, owner);
     PostgresError::MarkMissing {
         original: original.into(),
         twin: twin.into(),
         mend: statement::comment(&mark),
+    }
+}
+
+/// Which of two logins is the original and which the twin. The original is the owner; where a third
+/// role is, the one that the other is named after.
+pub(crate) fn sides<'a>(pair: [&'a str; 2], owner: &str) -> (&'a str, &'a str) {
+    let [one, other] = pair;
+    let is_clone = owner != one && one.strip_suffix(CLONE) == Some(other);
+    if owner == other || is_clone {
+        (other, one)
+    } else {
+        (one, other)
     }
 }
 

@@ -6,10 +6,12 @@ use async_trait::async_trait;
 use tokio_postgres::error::SqlState;
 use twinkey_core::{
     Borrow, Choose, DocumentError, Fence, KeyLabel, LastLook, Listing, Origin, Provider,
-    ProviderError, Random, Retired, RetiredKey, Retiring, SecretAddress, Verdict, escape_control,
+    ProviderError, Random, Retired, RetiredKey, Retiring, SecretAddress, SecretValue, Verdict,
+    escape_control,
 };
 
 use crate::admin;
+use crate::adoption::Adoption;
 use crate::change::Change;
 use crate::connect_error::{ConnectError, ServerAnswer};
 use crate::connection::Connector;
@@ -40,6 +42,17 @@ impl PostgresProvider {
             connector: Arc::new(Connector::new(settings)),
             borrow,
         }
+    }
+
+    /// The adoption of what a document names, before its first rotation or any later one. The document
+    /// must be Postgres's.
+    pub fn adoption(
+        &self,
+        value: &SecretValue,
+        address: SecretAddress,
+    ) -> Result<Adoption, ProviderError> {
+        let connector = Arc::clone(&self.connector);
+        Adoption::new(connector, Arc::clone(&self.borrow), value, address)
     }
 
     async fn admin(&self, secret: &PostgresSecret) -> Result<Session, PostgresError> {
@@ -288,7 +301,10 @@ fn once_ours(
 
 /// The owner of a pair that exists: a document that names another one would only be found out
 /// by a login with a new password.
-fn marked_owner<'a>(current: &PostgresSecret, mark: &'a Mark) -> Result<&'a str, DocumentError> {
+pub(crate) fn marked_owner<'a>(
+    current: &PostgresSecret,
+    mark: &'a Mark,
+) -> Result<&'a str, DocumentError> {
     match current.owner() {
         Some(other) if other != mark.owner => Err(DocumentError::new(
             "owner",
@@ -299,7 +315,7 @@ fn marked_owner<'a>(current: &PostgresSecret, mark: &'a Mark) -> Result<&'a str,
 }
 
 /// The owner of a pair that does not exist yet: as a rule, the original itself.
-fn first_owner<'a>(
+pub(crate) fn first_owner<'a>(
     current: &'a PostgresSecret,
     original: &'a Role,
 ) -> Result<&'a str, DocumentError> {

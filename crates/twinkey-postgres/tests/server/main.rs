@@ -4,6 +4,12 @@
 
 mod scene;
 
+mod adopt_clone;
+mod adopt_original;
+mod adopt_owner;
+mod adopt_refusals;
+mod adopt_script;
+mod adopting;
 mod contract;
 mod document_fields;
 mod failures;
