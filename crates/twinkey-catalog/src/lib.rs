@@ -3,9 +3,13 @@
 use std::sync::Arc;
 
 use serde::Deserialize;
-use twinkey_core::{Borrow, Clock, DocumentError, Kinds, Provider, Rotator, SecretValue, Sign};
+use twinkey_core::{
+    Borrow, Clock, DocumentError, Kinds, Provider, Rotator, SecretAddress, SecretValue, Sign,
+};
 use twinkey_github::{DEPLOY_KEY_KIND, Github, TOKEN_KIND};
 use twinkey_postgres::PostgresProvider;
+pub use twinkey_postgres::adoption;
+use twinkey_postgres::adoption::Adoption;
 
 /// Every kind of key that twinkey rotates.
 #[derive(Clone)]
@@ -46,6 +50,43 @@ struct Kind {
     engine: Option<String>,
 }
 
+/// The kinds.
+enum Known {
+    Token,
+    DeployKey,
+    Postgres,
+}
+
+impl Known {
+    fn of(value: &SecretValue) -> Result<Self, DocumentError> {
+        let kind: Kind = serde_json::from_str(value.expose()).map_err(|_| {
+            DocumentError::new(
+                "document",
+                "is no JSON object of a kind that twinkey rotates",
+            )
+        })?;
+        match (kind.kind.as_deref(), kind.engine.as_deref()) {
+            (Some(TOKEN_KIND), _) => Ok(Self::Token),
+            (Some(DEPLOY_KEY_KIND), _) => Ok(Self::DeployKey),
+            (_, Some("postgres")) => Ok(Self::Postgres),
+            (Some(_), None) => Err(DocumentError::new(
+                "kind",
+                format!(
+                    "is none that twinkey rotates; it knows {TOKEN_KIND} and {DEPLOY_KEY_KIND}"
+                ),
+            )),
+            (_, Some(_)) => Err(DocumentError::new(
+                "engine",
+                "is none that twinkey rotates; it knows postgres",
+            )),
+            (None, None) => Err(DocumentError::new(
+                "engine",
+                "is missing, and so is kind: what key this is, is unknown",
+            )),
+        }
+    }
+}
+
 impl Catalog {
     /// Providers with the operator's settings, read through `variable`; an unset one is `None`. They may borrow
     /// other secrets through `borrow`, and have `signer` sign for them.
@@ -69,37 +110,33 @@ impl Catalog {
         self
     }
 
+    /// The adoption of the roles that a document names. Only Postgres has roles to adopt; another kind is
+    /// refused by its field.
+    pub fn adoption(
+        &self,
+        value: &SecretValue,
+        address: SecretAddress,
+    ) -> Result<Adoption, DocumentError> {
+        match Known::of(value)? {
+            Known::Postgres => self.postgres.adoption(value, address),
+            Known::Token | Known::DeployKey => Err(DocumentError::new(
+                "kind",
+                "has no roles to adopt; only a document with \"engine\": \"postgres\" has",
+            )),
+        }
+    }
+
     /// The rotator for a document, with `wrap` around its provider.
     pub fn open_wrapped(
         &self,
         wrap: &impl Wrap,
         value: &SecretValue,
     ) -> Result<Box<dyn Rotator>, DocumentError> {
-        let kind: Kind = serde_json::from_str(value.expose()).map_err(|_| {
-            DocumentError::new(
-                "document",
-                "is no JSON object of a kind that twinkey rotates",
-            )
-        })?;
-        match (kind.kind.as_deref(), kind.engine.as_deref()) {
-            (Some(TOKEN_KIND), _) => Ok(wrap.wrap(self.github.tokens())),
-            (Some(DEPLOY_KEY_KIND), _) => Ok(wrap.wrap(self.github.deploy_keys())),
-            (_, Some("postgres")) => Ok(wrap.wrap(self.postgres.clone())),
-            (Some(_), None) => Err(DocumentError::new(
-                "kind",
-                format!(
-                    "is none that twinkey rotates; it knows {TOKEN_KIND} and {DEPLOY_KEY_KIND}"
-                ),
-            )),
-            (_, Some(_)) => Err(DocumentError::new(
-                "engine",
-                "is none that twinkey rotates; it knows postgres",
-            )),
-            (None, None) => Err(DocumentError::new(
-                "engine",
-                "is missing, and so is kind: what key this is, is unknown",
-            )),
-        }
+        Ok(match Known::of(value)? {
+            Known::Token => wrap.wrap(self.github.tokens()),
+            Known::DeployKey => wrap.wrap(self.github.deploy_keys()),
+            Known::Postgres => wrap.wrap(self.postgres.clone()),
+        })
     }
 }
 
@@ -151,6 +188,29 @@ mod tests {
             let error = opened(document).err().expect("an unknown kind");
             assert_eq!(error.field, field, "{document}");
             assert!(!error.to_string().contains("TEST"), "{error}");
+        }
+    }
+
+    #[test]
+    fn only_a_document_with_roles_is_adopted() {
+        let catalog = Catalog::from_variables(|_| None, Arc::new(Nothing), Arc::new(Nothing));
+        let catalog = catalog.expect("settings");
+        for (document, field) in [
+            (r#"{"kind":"github-deploy-key"}"#, "kind"),
+            (r#"{"kind":"github-installation-token"}"#, "kind"),
+            (r#"{"engine":"oracle"}"#, "engine"),
+            (r#"{"engine":"postgres"}"#, "host"),
+        ] {
+            let address = SecretAddress {
+                store: "store".into(),
+                secret: SecretId::new("name"),
+            };
+            let adoption = catalog.adoption(&SecretValue::new(document.into()), address);
+            assert_eq!(
+                adoption.err().expect("a refusal").field,
+                field,
+                "{document}"
+            );
         }
     }
 

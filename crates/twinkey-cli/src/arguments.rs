@@ -46,6 +46,9 @@ pub(crate) enum Command {
     List(Output),
     /// Rotate one secret now: four steps, then which keys are live
     Rotate(Rotate),
+    /// Look at a Postgres secret's roles before the first rotation: what they are, own and may, what is in
+    /// the way, and the SQL that mends it. Changes nothing unless told to
+    Adopt(Adopt),
     /// Show versions, ages, which keys are live as their server says now, and what is due
     Status(Status),
     /// Stay in the foreground and rotate whatever is due, until SIGTERM or Ctrl-C
@@ -58,6 +61,7 @@ impl Command {
         match self {
             Self::List(output) => output.json,
             Self::Rotate(rotate) => rotate.output.json,
+            Self::Adopt(adopt) => adopt.output.json,
             Self::Status(status) => status.output.json,
             _ => false,
         }
@@ -149,6 +153,20 @@ pub(crate) struct Rotate {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct Adopt {
+    /// The secret's name
+    pub(crate) name: String,
+    /// Run the SQL as the admin, each database's in one transaction, and show what was run
+    #[arg(long)]
+    pub(crate) apply: bool,
+    /// Print a script for psql and nothing else, for somebody with more rights than the admin
+    #[arg(long, conflicts_with_all = ["apply", "json"])]
+    pub(crate) sql: bool,
+    #[command(flatten)]
+    pub(crate) output: Output,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct Status {
     /// The secret's name; all of them without it
     pub(crate) name: Option<String>,
@@ -186,6 +204,15 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn a_script_is_printed_and_nothing_else_is_done() {
+        for other in ["--apply", "--json"] {
+            let parsed = Arguments::try_parse_from(["twinkey", "adopt", "db", "--sql", other]);
+            assert!(parsed.is_err(), "{other}");
+        }
+        Arguments::try_parse_from(["twinkey", "adopt", "db", "--apply", "--json"]).unwrap();
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! The `twinkey` command: wiring and presentation only.
 
+mod adopt;
+mod adopt_report;
 mod arguments;
 mod configuration;
 mod follow;
@@ -63,6 +65,7 @@ async fn execute(arguments: &Arguments, location: &Location) -> Result<(), Probl
         Command::Get(get) => secrets::get(&opened, get).await,
         Command::List(output) => list::list(&opened, output.json).await,
         Command::Rotate(rotate) => rotate::rotate(&opened, rotate).await,
+        Command::Adopt(adopt) => adopt::adopt(&opened, adopt).await,
         Command::Status(status) => status::status(&opened, status).await,
         Command::Run => run::run(&opened).await,
     }

@@ -16,7 +16,7 @@ use crate::problem::Problem;
 /// An opened store, with the kinds of keys and the clock.
 pub(crate) struct Opened {
     pub(crate) at: At,
-    kinds: OnceCell<Arc<dyn Kinds>>,
+    catalog: OnceCell<Arc<Catalog>>,
     pub(crate) clock: Arc<dyn Clock>,
 }
 
@@ -52,7 +52,7 @@ impl Opened {
         };
         Ok(Self {
             at,
-            kinds: OnceCell::new(),
+            catalog: OnceCell::new(),
             clock,
         })
     }
@@ -68,11 +68,17 @@ impl Opened {
     /// Which kinds of keys there are. Fails where the operator's settings are wrong: reading and
     /// tagging secrets needs none of them.
     pub(crate) async fn kinds(&self) -> Result<Arc<dyn Kinds>, Problem> {
-        let kinds = self.kinds.get_or_try_init(|| self.catalog()).await?;
-        Ok(Arc::clone(kinds))
+        let kinds: Arc<dyn Kinds> = self.catalog().await?;
+        Ok(kinds)
     }
 
-    async fn catalog(&self) -> Result<Arc<dyn Kinds>, Problem> {
+    /// The same kinds, with what only some of them can do.
+    pub(crate) async fn catalog(&self) -> Result<Arc<Catalog>, Problem> {
+        let catalog = self.catalog.get_or_try_init(|| self.build()).await?;
+        Ok(Arc::clone(catalog))
+    }
+
+    async fn build(&self) -> Result<Arc<Catalog>, Problem> {
         let environment = self.environment().await?;
         let borrow: Arc<dyn Borrow> = match &self.at {
             At::Embedded(store) => Arc::new(store.clone()),

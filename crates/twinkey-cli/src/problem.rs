@@ -2,8 +2,8 @@
 
 use twinkey_aws::{NotAsked, NotHere};
 use twinkey_core::{
-    DocumentError, Failure, InvalidVersionId, PolicyError, RotationError, RotationFailure,
-    SecretId, StoreError, escape_control,
+    DocumentError, Failure, InvalidVersionId, PolicyError, ProviderError, RotationError,
+    RotationFailure, SecretId, StoreError, escape_control,
 };
 use twinkey_local::{OpenError, ServiceError};
 
@@ -51,7 +51,9 @@ impl Problem {
     /// The same, with the store in the commands of the hint, so that they can be pasted.
     pub(crate) fn on_aws(mut self) -> Self {
         let named = |hint: String| {
-            let commands = ["get", "list", "put", "rotate", "status", "tag", "untag"];
+            let commands = [
+                "adopt", "get", "list", "put", "rotate", "status", "tag", "untag",
+            ];
             commands.iter().fold(hint, |hint, command| {
                 hint.replace(
                     &format!("twinkey {command}"),
@@ -174,6 +176,12 @@ impl From<NotAsked> for Problem {
             other => other.hint(),
         };
         Self(Failure::new(error.error_type(), error.to_string(), hint))
+    }
+}
+
+impl From<ProviderError> for Problem {
+    fn from(error: ProviderError) -> Self {
+        Self(Failure::new(error.code, error.message, error.hint))
     }
 }
 

@@ -10,7 +10,7 @@ mod notes;
 mod obstacles;
 mod plan;
 mod preview;
-pub(crate) mod report;
+mod report;
 mod script;
 mod server_look;
 mod standing;
@@ -18,7 +18,7 @@ mod summary;
 
 use std::sync::Arc;
 
-use twinkey_core::{Borrow, Credential, ProviderError, SecretAddress, SecretValue};
+use twinkey_core::{Borrow, Credential, DocumentError, ProviderError, SecretAddress, SecretValue};
 
 use crate::connection::Connector;
 use crate::document::PostgresSecret;
@@ -27,7 +27,10 @@ use crate::error::PostgresError;
 use look::Look;
 use obstacles::InTheWay;
 use plan::Plan;
-use report::{AdoptionReport, Statement};
+pub use report::{
+    AdoptionReport, Connected, DefaultPrivilege, Granted, Layout, Membership, MendedBy, Obstacle,
+    Owned, RoleReport, SettingReport, Statement, TwinState, Unseen,
+};
 
 /// Adopts the roles of one secret.
 pub struct Adoption {
@@ -43,11 +46,11 @@ impl Adoption {
         borrow: Arc<dyn Borrow>,
         value: &SecretValue,
         address: SecretAddress,
-    ) -> Result<Self, ProviderError> {
+    ) -> Result<Self, DocumentError> {
         Ok(Self {
             connector,
             borrow,
-            secret: PostgresSecret::parse(value).map_err(PostgresError::from)?,
+            secret: PostgresSecret::parse(value)?,
             address,
         })
     }

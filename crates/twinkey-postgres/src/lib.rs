@@ -1,7 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod admin;
-mod adoption;
+pub mod adoption;
 mod authentication_guard;
 mod change;
 mod connect_error;
@@ -27,11 +27,6 @@ mod statement;
 mod tls;
 mod verifier;
 
-pub use adoption::Adoption;
-pub use adoption::report::{
-    AdoptionReport, Connected, DefaultPrivilege, Granted, Layout, Membership, MendedBy, Obstacle,
-    Owned, RoleReport, SettingReport, Statement, TwinState, Unseen,
-};
 pub use document::PostgresSecret;
 pub use provider::PostgresProvider;
 pub use settings::{ADMIN_HOSTS, ALLOW_PLAINTEXT, Settings, SettingsError, Timeouts};

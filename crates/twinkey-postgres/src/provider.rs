@@ -50,7 +50,7 @@ impl PostgresProvider {
         &self,
         value: &SecretValue,
         address: SecretAddress,
-    ) -> Result<Adoption, ProviderError> {
+    ) -> Result<Adoption, DocumentError> {
         let connector = Arc::clone(&self.connector);
         Adoption::new(connector, Arc::clone(&self.borrow), value, address)
     }

@@ -1,7 +1,7 @@
 //! Adopting a pair that another tool has made: its clone worked as itself, in two databases.
 
 use serde_json::json;
-use twinkey_postgres::{MendedBy, TwinState};
+use twinkey_postgres::adoption::{MendedBy, TwinState};
 
 use crate::adopting::{owned, sql};
 use crate::scene::{PASSWORD, Scene};

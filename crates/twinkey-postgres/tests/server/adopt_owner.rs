@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use twinkey_core::ErrorKind;
-use twinkey_postgres::{Layout, MendedBy};
+use twinkey_postgres::adoption::{Layout, MendedBy};
 
 use crate::adopting::{lived_in, owned, sql};
 use crate::scene::Scene;

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use twinkey_core::SecretValue;
-use twinkey_postgres::{Adoption, AdoptionReport};
+use twinkey_postgres::adoption::{Adoption, AdoptionReport};
 use twinkey_test_postgres::Options;
 
 use crate::scene::{PASSWORD, Scene, Stored};
