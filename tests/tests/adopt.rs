@@ -60,7 +60,10 @@ async fn a_person_looks_then_applies_then_rotates() {
 async fn what_cannot_be_adopted_is_a_typed_error_with_a_way_out() {
     let site = Site::default();
     let place = site.place("refused");
-    place.put("token", &json!({"kind": "github-installation-token"}), &[]);
+    let token = json!({
+        "kind": "github-installation-token", "app_id": "1", "installation_id": "2", "app_key": {"kms": "alias/app"},
+    });
+    place.put("token", &token, &[]);
     let said = place.fail(&["adopt", "token"]);
     assert!(
         said.contains("field kind: ") && said.contains("[InvalidDocument]"),
