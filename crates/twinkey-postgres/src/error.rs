@@ -74,6 +74,8 @@ pub(crate) enum PostgresError {
         reason: String,
         admin: String,
     },
+    #[error("the pair of roles was changed by somebody else while it was looked at")]
+    PairChanged,
     #[error("psql cannot be told to connect to the database {0:?}: a line ends within its name")]
     DatabaseUnspeakable(String),
     #[error("the admin {admin} lacks a right: {right}; refused was {sql} ({cause})")]
@@ -138,7 +140,7 @@ impl PostgresError {
             Self::LastLook(error) => error.kind,
             Self::Login(login) => login.kind(),
             Self::Statement { cause, .. } => statement_kind(cause),
-            Self::ServerReadOnly => ErrorKind::Transient,
+            Self::ServerReadOnly | Self::PairChanged => ErrorKind::Transient,
             Self::RoleCannotLogIn(_)
             | Self::RoleExpired(_)
             | Self::RoleWithoutConnections(_)
@@ -181,6 +183,7 @@ impl PostgresError {
             Self::MissingRight { .. } | Self::AdoptionDenied { .. } => "MissingRight",
             Self::DatabaseUnseen { .. } => "DatabaseUnseen",
             Self::DatabaseUnspeakable(_) => "DatabaseUnspeakable",
+            Self::PairChanged => "ConcurrentChange",
             Self::ForeignTwin(_) => "ForeignTwin",
             Self::MarkMissing { .. } => "MarkMissing",
             Self::ForeignMark { .. } => "ForeignMark",
@@ -250,6 +253,7 @@ impl PostgresError {
             Self::DatabaseUnspeakable(_) => {
                 "see the statements without --sql, and run them with another client".into()
             }
+            Self::PairChanged => "look again: twinkey adopt NAME".into(),
             Self::AdoptionDenied { .. } => SCRIPT.into(),
             Self::MissingRight { mend, .. } | Self::RoleActsAsOther { mend, .. } => mend.clone(),
             Self::ForeignTwin(role) => format!(

@@ -5,7 +5,7 @@ use tokio_postgres::error::SqlState;
 use twinkey_core::{Borrow, ProviderError};
 
 use crate::admin;
-use crate::adoption::look::Look;
+use crate::adoption::look::{Look, stand};
 use crate::adoption::obstacles::InTheWay;
 use crate::adoption::plan::{Plan, Step, Transaction};
 use crate::adoption::report::{MendedBy, Statement};
@@ -111,7 +111,7 @@ pub(crate) async fn run(
         };
         let session = admin::open_in(connector, borrow, secret, Some(&database)).await;
         let ran = match session {
-            Ok(session) => in_one(session, look, &commands).await,
+            Ok(session) => in_one(session, secret, look, &commands).await,
             Err(error) => Err(error),
         };
         ran.map_err(|error| also(error, &done))?;
@@ -121,10 +121,20 @@ pub(crate) async fn run(
 }
 
 /// Hanging up undoes what is not committed.
-async fn in_one(session: Session, look: &Look, commands: &[Command]) -> Result<(), PostgresError> {
+async fn in_one(
+    session: Session,
+    secret: &PostgresSecret,
+    look: &Look,
+    commands: &[Command],
+) -> Result<(), PostgresError> {
     let begin = statement::begin([&look.standing.original, &look.standing.twin]);
     let begun = session.execute(&begin).await;
     begun.map_err(doing("waiting for the roles' turn"))?;
+    // Another secret may have got the pair since we looked.
+    let (_, standing) = stand(&session, secret, &look.address).await?;
+    if !standing.is_still(&look.standing) {
+        return Err(PostgresError::PairChanged);
+    }
     for command in commands {
         let ran = session.execute(&command.statement.sql).await;
         ran.map_err(|cause| failed(look, command, cause))?;

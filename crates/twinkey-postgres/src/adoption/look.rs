@@ -139,7 +139,7 @@ fn roles(standing: &Standing) -> Vec<&str> {
 
 /// The snapshot is taken again where the document's own role is not the original: some of it is said
 /// from the original's side.
-async fn stand(
+pub(crate) async fn stand(
     session: &Session,
     secret: &PostgresSecret,
     address: &SecretAddress,

@@ -43,6 +43,12 @@ impl Standing {
         })
     }
 
+    /// Whether it is the same pair, as far along.
+    pub(crate) fn is_still(&self, other: &Self) -> bool {
+        let of = |it: &Self| (it.original.clone(), it.twin.clone(), it.owner.clone());
+        of(self) == of(other) && self.twin_is == other.twin_is
+    }
+
     /// Whether both logins act as a third role.
     pub(crate) fn has_third_owner(&self) -> bool {
         self.owner != self.original

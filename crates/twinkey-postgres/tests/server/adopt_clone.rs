@@ -4,7 +4,7 @@ use serde_json::json;
 use twinkey_postgres::adoption::{MendedBy, TwinState};
 
 use crate::adopting::{owned, sql};
-use crate::scene::{PASSWORD, Scene};
+use crate::scene::{PASSWORD, Scene, address};
 
 const OWNED: [&str; 5] = ["1 function", "1 schema", "1 sequence", "1 table", "1 view"];
 
@@ -26,9 +26,20 @@ async fn what_a_clone_owns_in_every_database_is_found_and_handed_to_the_original
     let mut scene = Scene::start().await;
     scene.root_is_admin();
     scene.clone_of_another_tool().await;
+    let itself = "ALTER DATABASE \"se cond\" OWNER TO app_clone";
+    scene.sql(itself).await;
     let document = scene.document("app");
     let report = scene.report(&document).await;
     assert_eq!(report.twin_is, TwinState::OfAnotherTool);
+    let shared: Vec<_> = report
+        .owned
+        .iter()
+        .filter(|it| it.database.is_none())
+        .collect();
+    assert_eq!(
+        (shared.len(), shared[0].names[0].as_str()),
+        (1, "\"se cond\"")
+    );
     let in_the_way: Vec<_> = report
         .in_the_way
         .iter()
@@ -53,6 +64,8 @@ async fn what_a_clone_owns_in_every_database_is_found_and_handed_to_the_original
     for database in ["postgres", "se cond"] {
         assert_eq!(owners(&scene, database).await, "app app app app");
     }
+    let owner = "SELECT datdba::regrole::text FROM pg_database WHERE datname = 'se cond'";
+    assert_eq!(scene.ask(owner).await.as_deref(), Some("app"));
     let report = scene.report(&document).await;
     assert_eq!((sql(&report).len(), report.in_the_way.len()), (0, 0));
     assert_eq!(report.twin_is, TwinState::Ours);
@@ -110,6 +123,25 @@ async fn a_secret_that_is_at_the_clone_goes_on_with_the_same_pair() {
     let second = scene.rotate(&first).await.unwrap();
     assert_eq!(second.user(), "app");
     assert!(scene.is_live(&first).await && scene.is_live(&second).await);
+}
+
+#[tokio::test]
+async fn two_secrets_that_adopt_one_clone_at_once_do_not_both_get_it() {
+    let mut scene = Scene::start().await;
+    scene.clone_of_another_tool().await;
+    let document = scene.document("app");
+    let one = scene.adoption(&document);
+    scene.address = address("another/secret");
+    let other = scene.adoption(&document);
+    let (one, other) = tokio::join!(one.apply(), other.apply());
+    let winner = match (one, other) {
+        (Ok(_), Err(_)) => "app/db",
+        (Err(_), Ok(_)) => "another/secret",
+        both => panic!("{both:?}"),
+    };
+    let mark = "SELECT shobj_description('app_clone'::regrole, 'pg_authid')";
+    let mark = scene.ask(mark).await.unwrap();
+    assert!(mark.contains(winner), "{winner}: {mark}");
 }
 
 #[tokio::test]

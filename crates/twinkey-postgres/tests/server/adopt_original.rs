@@ -48,6 +48,9 @@ async fn the_report_shows_what_the_role_is_has_and_may() {
         settings,
         [("statement_timeout", Some("9s")), ("my.key", None)]
     );
+    // What the server does not know may be a secret.
+    let all = serde_json::to_string(&report).unwrap();
+    assert!(all.contains("my.key") && !all.contains("TEST-"), "{all}");
     assert!(!report.roles[1].exists);
     let memberships = report.memberships.iter();
     let of: Vec<_> = memberships

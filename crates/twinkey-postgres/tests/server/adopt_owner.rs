@@ -140,6 +140,58 @@ async fn an_admin_that_may_not_grant_what_others_own_is_told_so_and_nothing_has_
 }
 
 #[tokio::test]
+async fn whatever_kind_of_thing_the_original_was_granted_its_new_owner_is_granted_too() {
+    let scene = Scene::start().await;
+    scene.root_is_admin();
+    scene
+        .sql(
+            "CREATE ROLE team; GRANT team TO app WITH ADMIN OPTION;
+             CREATE SCHEMA x; CREATE TABLE x.t (a int, b int); CREATE VIEW x.v AS SELECT 1;
+             CREATE MATERIALIZED VIEW x.m AS SELECT 1; CREATE SEQUENCE x.s;
+             CREATE FUNCTION x.f(int, text) RETURNS int LANGUAGE sql AS 'SELECT 1';
+             CREATE PROCEDURE x.p() LANGUAGE sql AS 'SELECT 1';
+             CREATE AGGREGATE x.a(int) (sfunc = int4pl, stype = int);
+             CREATE TYPE x.e AS ENUM ('y'); CREATE DOMAIN x.d AS int;
+             CREATE FOREIGN DATA WRAPPER w; CREATE SERVER r FOREIGN DATA WRAPPER w;
+             CREATE FOREIGN TABLE x.ft () SERVER r; SELECT lo_create(4711);
+             GRANT USAGE ON SCHEMA x TO app WITH GRANT OPTION;
+             GRANT INSERT ON x.t TO app; GRANT UPDATE ON x.t TO app WITH GRANT OPTION;
+             GRANT SELECT (a, b), REFERENCES (b) ON x.t TO app;
+             GRANT SELECT ON x.v, x.m, x.ft TO app; GRANT USAGE ON SEQUENCE x.s TO app;
+             GRANT EXECUTE ON ALL ROUTINES IN SCHEMA x TO app;
+             GRANT USAGE ON TYPE x.e TO app; GRANT USAGE ON DOMAIN x.d TO app;
+             GRANT USAGE ON LANGUAGE sql TO app; GRANT USAGE ON FOREIGN DATA WRAPPER w TO app;
+             GRANT USAGE ON FOREIGN SERVER r TO app; GRANT SELECT ON LARGE OBJECT 4711 TO app;
+             GRANT CONNECT, CREATE ON DATABASE postgres TO app;
+             GRANT CREATE ON TABLESPACE pg_default TO app;",
+        )
+        .await;
+    if scene.cluster.version().0 >= 15 {
+        scene
+            .sql("GRANT SET ON PARAMETER log_statement TO app")
+            .await;
+    }
+    let document = document(&scene);
+    scene.adoption(&document).apply().await.unwrap();
+    let report = scene.report(&document).await;
+    assert_eq!(sql(&report), Vec::<&str>::new());
+    let of = |role: &str| -> Vec<_> {
+        let grants = report.grants.iter().filter(|it| it.role == role);
+        grants.map(|it| (it.kind.clone(), it.count)).collect()
+    };
+    assert!(of("app").len() >= 11, "{:?}", of("app"));
+    assert_eq!(of("app"), of("shop owner"));
+    let rights =
+        "SELECT concat_ws(' ', has_schema_privilege('shop owner', 'x', 'USAGE WITH GRANT OPTION'),
+                         has_table_privilege('shop owner', 'x.t', 'UPDATE WITH GRANT OPTION'),
+                         has_table_privilege('shop owner', 'x.t', 'INSERT WITH GRANT OPTION'),
+                         has_column_privilege('shop owner', 'x.t', 'a', 'REFERENCES'),
+                         has_database_privilege('shop owner', 'postgres', 'CREATE'),
+                         pg_has_role('shop owner', 'team', 'MEMBER WITH ADMIN OPTION'))";
+    assert_eq!(scene.ask(rights).await.as_deref(), Some("t t f f t t"));
+}
+
+#[tokio::test]
 async fn p10_a_document_that_names_a_strangers_role_as_owner_gets_nothing_from_it() {
     let scene = lived_in().await;
     scene.root_is_admin();
