@@ -6,9 +6,15 @@ use twinkey_tests::{Account, FIRST_PASSWORD, Site, text};
 /// A role that owns a table, in a document that names a third one as owner.
 async fn owning(site: &Site) -> Value {
     site.create_role("app").await;
-    let root = site.cluster.superuser("postgres").await.unwrap();
+    let root = site
+        .cluster
+        .superuser("postgres")
+        .await
+        .expect("a superuser's right");
     let things = "CREATE SCHEMA shop AUTHORIZATION app; SET ROLE app; CREATE TABLE shop.orders ()";
-    root.batch_execute(things).await.unwrap();
+    root.batch_execute(things)
+        .await
+        .expect("a superuser's right");
     let mut document = site.document("app", FIRST_PASSWORD);
     document["owner"] = json!("shop");
     document

@@ -78,12 +78,11 @@ pub(crate) enum PostgresError {
     PairChanged,
     #[error("psql cannot be told to connect to the database {0:?}: a line ends within its name")]
     DatabaseUnspeakable(String),
-    #[error("the admin {admin} lacks a right: {right}; refused was {sql} ({cause})")]
+    #[error("the admin {admin} lacks a right: {right}; the server refuses {refused}")]
     AdoptionDenied {
         admin: String,
         right: &'static str,
-        sql: String,
-        cause: StatementError,
+        refused: String,
     },
     #[error("the role {original} may not act as {owner}, so its twin does not get to either")]
     ForeignOwner { original: String, owner: String },

@@ -128,8 +128,8 @@ async fn in_one(
     commands: &[Command],
 ) -> Result<(), PostgresError> {
     let begin = statement::begin([&look.standing.original, &look.standing.twin]);
-    let begun = session.execute(&begin).await;
-    begun.map_err(doing("waiting for the roles' turn"))?;
+    let locked = session.execute(&begin).await;
+    locked.map_err(doing("waiting for the roles' turn"))?;
     // Another secret may have got the pair since we looked.
     let (_, standing) = stand(&session, secret, &look.address).await?;
     if !standing.is_still(&look.standing) {
@@ -152,8 +152,7 @@ fn failed(look: &Look, command: &Command, cause: StatementError) -> PostgresErro
     PostgresError::AdoptionDenied {
         admin: look.admin().into(),
         right: command.right,
-        sql: command.statement.sql.clone(),
-        cause,
+        refused: format!("{} ({cause})", command.statement.sql),
     }
 }
 

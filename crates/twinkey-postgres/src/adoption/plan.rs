@@ -196,10 +196,10 @@ fn in_database(look: &Look, database: &Database, shared: bool) -> Vec<Step> {
 /// of it was made by a login of the pair, so all of it is the owner's. User mappings are not among it.
 /// <https://www.postgresql.org/docs/current/sql-reassign-owned.html>
 fn hand_over(look: &Look, database: &Database, giver: &str, shared: bool) -> Option<Step> {
-    let owned = database.owned.iter().filter(|owned| {
+    let kinds = database.owned.iter().filter(|owned| {
         owned.role == giver && (shared || !owned.is_shared) && owned.kind != "user mapping"
     });
-    let count: i64 = owned.map(|owned| owned.count).sum();
+    let count: i64 = kinds.map(|owned| owned.count).sum();
     let owner = &look.standing.owner;
     (count > 0).then(|| {
         run(

@@ -36,7 +36,7 @@ pub(crate) fn render(
     let rights = missing_rights(look, in_the_way);
     if !rights.is_empty() {
         connect(&mut script, &look.home)?;
-        let _ = write!(script, "{BEGIN}{rights}COMMIT;\n");
+        let _ = writeln!(script, "{BEGIN}{rights}COMMIT;");
     }
     for transaction in &plan.transactions {
         connect(&mut script, &transaction.database)?;
@@ -83,7 +83,7 @@ fn missing_rights(look: &Look, in_the_way: &[InTheWay]) -> String {
     text
 }
 
-/// As pg_dump does it: a name with an equals sign would be taken for a whole connection string, and no
+/// As `pg_dump` does it: a name with an equals sign would be taken for a whole connection string, and no
 /// name in a meta-command goes over the end of its line.
 /// <https://www.postgresql.org/docs/current/app-psql.html>
 fn connect(script: &mut String, database: &str) -> Result<(), PostgresError> {

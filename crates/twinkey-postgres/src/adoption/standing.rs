@@ -148,7 +148,7 @@ mod tests {
     use super::*;
     use crate::snapshot::{of_roles, plain_role};
 
-    fn find(roles: Vec<Role>, fields: serde_json::Value) -> Standing {
+    fn find(roles: Vec<Role>, fields: &serde_json::Value) -> Standing {
         let mut document = json!({
             "engine": "postgres", "host": "db", "password": "TEST-password", "username": "app",
         });
@@ -178,13 +178,13 @@ mod tests {
             json!({"username": "app_clone", "twin": "app"}),
             json!({"username": "app_clone", "twin": "app", "owner": "app"}),
         ] {
-            let standing = find(clone(), fields);
+            let standing = find(clone(), &fields);
             assert_eq!(standing.twin_is, TwinState::OfAnotherTool);
             assert_eq!(standing.logins(), ["app", "app_clone"]);
             assert!(!standing.has_third_owner());
         }
         let strangers = vec![plain_role("app"), plain_role("app_clone")];
-        let standing = find(strangers, json!({}));
+        let standing = find(strangers, &json!({}));
         assert_eq!(standing.twin_is, TwinState::Foreign);
         assert_eq!(standing.logins(), ["app"]);
     }
@@ -192,7 +192,7 @@ mod tests {
     #[test]
     fn a_third_owner_may_have_the_pair_of_another_tool_too() {
         let roles = vec![member("app", "shop"), member("app_clone", "shop")];
-        let standing = find(roles, json!({"owner": "shop"}));
+        let standing = find(roles, &json!({"owner": "shop"}));
         assert_eq!(standing.twin_is, TwinState::OfAnotherTool);
         assert!(standing.has_third_owner());
     }

@@ -81,7 +81,8 @@ fn attributes(role: &Role, inherits: bool) -> Vec<String> {
     ];
     let mut all: Vec<String> = flags
         .into_iter()
-        .filter_map(|(has, name)| has.then(|| name.to_owned()))
+        .filter(|(has, _)| *has)
+        .map(|(_, name)| name.to_owned())
         .collect();
     if role.connection_limit >= 0 {
         all.push(format!("CONNECTION LIMIT {}", role.connection_limit));

@@ -8,16 +8,18 @@ use crate::scene::{PASSWORD, Scene, address};
 
 const OWNED: [&str; 5] = ["1 function", "1 schema", "1 sequence", "1 table", "1 view"];
 
+/// Who owns the schema that the clone has made, what is in it, and the default privileges.
+const OWNERS: &str = "
+    SELECT concat_ws(' ', nspowner::regrole,
+           (SELECT string_agg(DISTINCT relowner::regrole::text, ',') FROM pg_class
+             WHERE relnamespace = n.oid),
+           (SELECT string_agg(DISTINCT proowner::regrole::text, ',') FROM pg_proc
+             WHERE pronamespace = n.oid),
+           (SELECT string_agg(DISTINCT defaclrole::regrole::text, ',') FROM pg_default_acl))
+      FROM pg_namespace n WHERE nspname = 'cloned'";
+
 async fn owners(scene: &Scene, database: &str) -> String {
     let root = scene.cluster.superuser(database).await.unwrap();
-    const OWNERS: &str = "
-        SELECT concat_ws(' ', nspowner::regrole,
-               (SELECT string_agg(DISTINCT relowner::regrole::text, ',') FROM pg_class
-                 WHERE relnamespace = n.oid),
-               (SELECT string_agg(DISTINCT proowner::regrole::text, ',') FROM pg_proc
-                 WHERE pronamespace = n.oid),
-               (SELECT string_agg(DISTINCT defaclrole::regrole::text, ',') FROM pg_default_acl))
-          FROM pg_namespace n WHERE nspname = 'cloned'";
     root.query_one(OWNERS, &[]).await.unwrap().get(0)
 }
 

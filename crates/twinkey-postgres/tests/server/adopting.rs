@@ -78,6 +78,16 @@ const HOLDINGS: &str = "
         (SELECT string_agg(p::text, E'\\n' ORDER BY oid) FROM pg_policy p))
 ";
 
+/// What another tool's clone has made as itself.
+const MADE: &str = "
+    SET ROLE app_clone;
+    CREATE SCHEMA cloned;
+    CREATE TABLE cloned.made (id serial);
+    CREATE VIEW cloned.seen AS SELECT * FROM cloned.made;
+    CREATE FUNCTION cloned.one() RETURNS int LANGUAGE sql AS 'SELECT 1';
+    ALTER DEFAULT PRIVILEGES IN SCHEMA cloned GRANT SELECT ON TABLES TO PUBLIC;
+    ALTER DEFAULT PRIVILEGES REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC;";
+
 pub(crate) async fn lived_in() -> Scene {
     let scene = Scene::start_with(&Options::default()).await;
     scene.sql(LIFE).await;
@@ -138,14 +148,6 @@ impl Scene {
         self.sql("CREATE DATABASE \"se cond\"").await;
         self.sql("GRANT ALL ON DATABASE \"se cond\" TO app").await;
         self.administer("app_clone").await;
-        const MADE: &str = "
-            SET ROLE app_clone;
-            CREATE SCHEMA cloned;
-            CREATE TABLE cloned.made (id serial);
-            CREATE VIEW cloned.seen AS SELECT * FROM cloned.made;
-            CREATE FUNCTION cloned.one() RETURNS int LANGUAGE sql AS 'SELECT 1';
-            ALTER DEFAULT PRIVILEGES IN SCHEMA cloned GRANT SELECT ON TABLES TO PUBLIC;
-            ALTER DEFAULT PRIVILEGES REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC;";
         self.sql(&format!("GRANT CREATE ON DATABASE postgres TO app; {MADE}"))
             .await;
         let second = self.cluster.superuser("se cond").await.unwrap();
