@@ -29,7 +29,7 @@ async fn a_person_looks_then_applies_then_rotates() {
     let before = place.json(&["adopt", "app"]);
     let shown = place.succeed(&["adopt", "app"]);
     for expected in [
-        "app: 1 table, database postgres: shop.orders",
+        "app: 1 × table, database postgres: shop.orders",
         "there is no role shop at the server [RoleMissing]; the statements below mend it",
         "    -- one transaction in database postgres",
         "    CREATE ROLE \"shop\" NOLOGIN;",

@@ -16,7 +16,7 @@ pub(crate) fn show(secret: &SecretId, report: &AdoptionReport) {
     part("owned", report.owned.iter().map(owned));
     let granted = report.grants.iter().map(|it| {
         let place = place(it.database.as_deref());
-        format!("{}: {} {}, {place}", it.role, it.count, it.kind)
+        format!("{}: {} × {}, {place}", it.role, it.count, it.kind)
     });
     part("granted by others", granted);
     part(
@@ -159,7 +159,7 @@ fn owned(owned: &Owned) -> String {
         (names, more) => format!(": {}, and {more} more", names.join(", ")),
     };
     format!(
-        "{}: {} {}, {place}{names}",
+        "{}: {} × {}, {place}{names}",
         owned.role, owned.count, owned.kind
     )
 }

@@ -38,7 +38,9 @@ pub(crate) fn first_rotation(look: &Look) -> Result<Vec<String>, PostgresError> 
     };
     let sql = sql.replace(&escape_literal(verifier.expose()), NO_PASSWORD);
     let sql = sql.replace(&escape_literal(NO_VALUE), NO_VALUE);
-    Ok(statements(&sql))
+    let mut shown = statements(&sql);
+    shown.retain(|statement| statement != "COMMIT;");
+    Ok(shown)
 }
 
 /// What the server does not know may be anything, a password too.

@@ -128,6 +128,31 @@ async fn a_secret_that_is_at_the_clone_goes_on_with_the_same_pair() {
 }
 
 #[tokio::test]
+async fn what_fails_in_the_second_database_is_done_by_the_next_run() {
+    let scene = Scene::start().await;
+    scene.clone_of_another_tool().await;
+    scene
+        .sql("REVOKE ALL ON DATABASE \"se cond\" FROM app")
+        .await;
+    let document = scene.document("app");
+    let error = scene.adoption(&document).apply().await.unwrap_err();
+    assert_eq!(error.code, "MissingRight");
+    assert!(error.message.contains("the last in postgres"), "{error}");
+    assert_eq!(owners(&scene, "postgres").await, "app app app app");
+    let theirs = owners(&scene, "se cond").await;
+    assert_eq!(theirs, "app_clone app_clone app_clone app_clone");
+    // The pair is ours only when all is done.
+    let report = scene.report(&document).await;
+    assert_eq!(report.twin_is, TwinState::OfAnotherTool);
+    scene
+        .sql("GRANT CREATE ON DATABASE \"se cond\" TO app")
+        .await;
+    let ran = scene.adoption(&document).apply().await.unwrap();
+    assert!(ran.iter().all(|it| it.database == "se cond"), "{ran:?}");
+    assert_eq!(owners(&scene, "se cond").await, "app app app app");
+}
+
+#[tokio::test]
 async fn two_secrets_that_adopt_one_clone_at_once_do_not_both_get_it() {
     let mut scene = Scene::start().await;
     scene.clone_of_another_tool().await;

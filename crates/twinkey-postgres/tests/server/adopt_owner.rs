@@ -171,10 +171,22 @@ async fn whatever_kind_of_thing_the_original_was_granted_its_new_owner_is_grante
             .sql("GRANT SET ON PARAMETER log_statement TO app")
             .await;
     }
+    scene
+        .sql(
+            "CREATE USER MAPPING FOR app SERVER r OPTIONS (password 'TEST-mapping');
+             ALTER ROLE app NOINHERIT",
+        )
+        .await;
     let document = document(&scene);
     scene.adoption(&document).apply().await.unwrap();
     let report = scene.report(&document).await;
     assert_eq!(sql(&report), Vec::<&str>::new());
+    let notes = report.notes.join("; ");
+    assert!(
+        notes.contains("app on server r") && !notes.contains("TEST"),
+        "{notes}"
+    );
+    assert_eq!(notes.contains("NOINHERIT"), scene.is_before_16(), "{notes}");
     let of = |role: &str| -> Vec<_> {
         let grants = report.grants.iter().filter(|it| it.role == role);
         grants.map(|it| (it.kind.clone(), it.count)).collect()
