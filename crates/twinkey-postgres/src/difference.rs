@@ -16,6 +16,15 @@ pub(crate) struct Difference {
     pub(crate) mend: String,
 }
 
+impl Difference {
+    fn new(what: impl Into<String>, mend: String) -> Self {
+        Self {
+            what: what.into(),
+            mend,
+        }
+    }
+}
+
 impl fmt::Display for Difference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.what)
@@ -54,13 +63,6 @@ struct Comparison<'a> {
 }
 
 impl Comparison<'_> {
-    fn differs(&self, what: impl Into<String>, mend: String) -> Difference {
-        Difference {
-            what: what.into(),
-            mend,
-        }
-    }
-
     fn alter(&self, what: &str) -> String {
         format!("ALTER ROLE {} {what};", self.name)
     }
@@ -90,11 +92,11 @@ impl Comparison<'_> {
             .filter_map(|(attribute, wanted, there)| match (wanted, there) {
                 (true, false) if owed.is_some_and(|owed| owed.contains(&attribute)) => {
                     let what = format!("{} has {attribute}", original.name);
-                    Some(self.differs(what, self.alter(attribute)))
+                    Some(Difference::new(what, self.alter(attribute)))
                 }
                 (false, true) => {
                     let what = format!("{} has {attribute}", twin.name);
-                    Some(self.differs(what, self.alter(&format!("NO{attribute}"))))
+                    Some(Difference::new(what, self.alter(&format!("NO{attribute}"))))
                 }
                 _ => None,
             })
@@ -106,13 +108,13 @@ impl Comparison<'_> {
         let limit = self.original.connection_limit;
         if limit != self.twin.connection_limit {
             let mend = self.alter(&format!("CONNECTION LIMIT {limit}"));
-            found.push(self.differs("CONNECTION LIMIT", mend));
+            found.push(Difference::new("CONNECTION LIMIT", mend));
         }
         let until = |role: &Role| role.valid_until.clone().unwrap_or("infinity".into());
         if until(self.original) != until(self.twin) {
             let time = escape_literal(&until(self.original));
             let mend = self.alter(&format!("VALID UNTIL {time}"));
-            found.push(self.differs("VALID UNTIL", mend));
+            found.push(Difference::new("VALID UNTIL", mend));
         }
         found
     }
@@ -124,7 +126,10 @@ impl Comparison<'_> {
             let there = counterpart(self.twin, setting);
             if there.is_none_or(|there| there.value != setting.value) {
                 let mend = statement::copy(&self.name, setting);
-                found.push(self.differs(shown(setting), mend.trim_start().to_owned()));
+                found.push(Difference::new(
+                    shown(setting),
+                    mend.trim_start().to_owned(),
+                ));
             }
         }
         for setting in self.twin.settings.iter().filter(|one| !one.is_role()) {
@@ -132,7 +137,7 @@ impl Comparison<'_> {
                 let place = statement::place(&self.name, setting.database.as_deref());
                 let parameter = escape_identifier(&setting.name);
                 let mend = format!("ALTER ROLE {place} RESET {parameter};");
-                found.push(self.differs(shown(setting), mend));
+                found.push(Difference::new(shown(setting), mend));
             }
         }
         found
@@ -160,13 +165,16 @@ impl Comparison<'_> {
                 let place = statement::place(&self.name, Some(database));
                 let role = escape_literal(&wanted);
                 let mend = format!("ALTER ROLE {place} SET role TO {role};");
-                found.push(self.differs(format!("acting as {wanted} in {database}"), mend));
+                found.push(Difference::new(
+                    format!("acting as {wanted} in {database}"),
+                    mend,
+                ));
             }
         }
         if self.twin.acts_everywhere_as() != owner {
             let role = escape_literal(owner);
             let mend = self.alter(&format!("SET role TO {role}"));
-            found.push(self.differs(format!("acting as {owner}"), mend));
+            found.push(Difference::new(format!("acting as {owner}"), mend));
         }
         found
     }
@@ -187,13 +195,19 @@ impl Comparison<'_> {
             if !enough {
                 let mut mend = there.map(|one| self.revoke(one)).unwrap_or_default();
                 mend.push_str(&statement::grant(wanted, &self.name, self.major_version));
-                found.push(self.differs(format!("membership in {}", wanted.role), mend));
+                found.push(Difference::new(
+                    format!("membership in {}", wanted.role),
+                    mend,
+                ));
             }
         }
         for there in self.foreign(self.twin) {
             if self.original.membership(&there.role).is_none() {
                 let mend = self.revoke(there).trim_end().to_owned();
-                found.push(self.differs(format!("membership in {}", there.role), mend));
+                found.push(Difference::new(
+                    format!("membership in {}", there.role),
+                    mend,
+                ));
             }
         }
         found

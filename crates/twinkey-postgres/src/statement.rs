@@ -145,10 +145,9 @@ fn memberships(original: &Role, mark: &Mark, major_version: u32) -> String {
 pub(crate) fn grant(membership: &Membership, to: &str, major_version: u32) -> String {
     let role = escape_identifier(&membership.role);
     let options = if major_version >= 16 {
-        let [admin, inherit, set] = membership.options().map(|option| match option {
-            true => "TRUE",
-            false => "FALSE",
-        });
+        let [admin, inherit, set] = membership
+            .options()
+            .map(|option| if option { "TRUE" } else { "FALSE" });
         format!(" WITH ADMIN {admin}, INHERIT {inherit}, SET {set}")
     } else if membership.admin {
         " WITH ADMIN OPTION".into()
