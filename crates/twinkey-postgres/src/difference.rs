@@ -171,10 +171,11 @@ impl Comparison<'_> {
                 ));
             }
         }
-        if self.twin.acts_everywhere_as() != owner {
-            let role = escape_literal(owner);
-            let mend = self.alter(&format!("SET role TO {role}"));
-            found.push(Difference::new(format!("acting as {owner}"), mend));
+        for role in roles.iter().filter(|it| it.acts_everywhere_as() != owner) {
+            let name = escape_identifier(&role.name);
+            let mend = format!("ALTER ROLE {name} SET role TO {};", escape_literal(owner));
+            let what = format!("{} does not act as {owner} in every database", role.name);
+            found.push(Difference::new(what, mend));
         }
         found
     }
@@ -260,7 +261,7 @@ mod tests {
             inherit: true,
             set: true,
             grantors: vec!["postgres".into()],
-            administered: true,
+            grantable: true,
             is_superuser: false,
         }
     }

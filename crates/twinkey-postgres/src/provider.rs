@@ -279,6 +279,9 @@ fn complete(
             rights::check_usable(snapshot, &[original])?;
             let completed = current.completed(&twin, owner)?;
             rights::check_creation(snapshot, original, snapshot.existing(owner)?)?;
+            if owner != original.name {
+                rights::check_acting_everywhere(original, owner)?;
+            }
             Ok(completed)
         }
     }

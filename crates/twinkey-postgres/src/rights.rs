@@ -1,7 +1,7 @@
 //! Whether the admin may do what a rotation needs, checked before anything is changed. What is
 //! missing comes with the SQL that mends it.
 
-use postgres_protocol::escape::escape_identifier;
+use postgres_protocol::escape::{escape_identifier, escape_literal};
 
 use crate::difference::differences;
 use crate::error::PostgresError;
@@ -51,6 +51,21 @@ pub(crate) fn check_acting(role: &Role, owner: &str, database: &str) -> Result<(
         });
     }
     Ok(())
+}
+
+/// Whether a role acts as the owner in databases that its document does not name, as its twin will.
+pub(crate) fn check_acting_everywhere(role: &Role, owner: &str) -> Result<(), PostgresError> {
+    let acts_as = role.acts_everywhere_as();
+    if acts_as == owner {
+        return Ok(());
+    }
+    let (name, literal) = (escape_identifier(&role.name), escape_literal(owner));
+    Err(PostgresError::RoleActsAsOther {
+        role: role.name.clone(),
+        acts_as: acts_as.into(),
+        owner: owner.into(),
+        mend: format!("ALTER ROLE {name} SET role TO {literal};"),
+    })
 }
 
 /// Whether the two roles of a pair can do the same once they are logged in.
@@ -110,10 +125,10 @@ pub(crate) fn check_creation(
     let Some(rights) = Rights::of(snapshot) else {
         return Ok(());
     };
-    if owner.name != original.name {
-        for membership in &original.memberships {
-            rights.check_grant(membership)?;
-        }
+    if owner.name == original.name {
+        rights.check_grantable(original)?;
+    } else if let Some(error) = missing_for_memberships(snapshot, original).next() {
+        return Err(error);
     }
     // The server asks for this attribute before the twin can act as its owner.
     if original.may_replicate && !rights.admin.may_replicate {
@@ -123,6 +138,16 @@ pub(crate) fn check_creation(
         Some(setting) => Err(rights.missing_setting(setting)),
         None => Ok(()),
     }
+}
+
+/// Why the admin could not grant the twin what the original was granted, for each role once.
+pub(crate) fn missing_for_memberships(
+    snapshot: &Snapshot,
+    original: &Role,
+) -> impl Iterator<Item = PostgresError> {
+    let rights = Rights::of(snapshot);
+    let check = move |one: &Membership| rights.as_ref()?.check_grant(one).err();
+    original.memberships.iter().filter_map(check)
 }
 
 /// The rights of an admin who is no superuser.
@@ -170,12 +195,20 @@ impl<'a> Rights<'a> {
         Err(self.missing_admin_option(&role.name))
     }
 
+    /// Whether the twin can be granted the original.
+    fn check_grantable(&self, role: &Role) -> Result<(), PostgresError> {
+        if self.major_version < ADMIN_OPTION_NEEDED || role.is_grantable {
+            return Ok(());
+        }
+        Err(self.missing_admin_option(&role.name))
+    }
+
     /// Whether the twin can be granted what the original was.
     fn check_grant(&self, membership: &Membership) -> Result<(), PostgresError> {
         if membership.is_superuser {
             return Err(PostgresError::SuperuserRole(membership.role.clone()));
         }
-        if self.major_version < ADMIN_OPTION_NEEDED || membership.administered {
+        if self.major_version < ADMIN_OPTION_NEEDED || membership.grantable {
             return Ok(());
         }
         Err(self.missing_admin_option(&membership.role))
@@ -260,6 +293,7 @@ mod tests {
         );
         let administered = Role {
             is_administered: true,
+            is_grantable: true,
             ..app
         };
         assert!(creation(16, admin(), &administered).is_ok());
@@ -279,6 +313,7 @@ mod tests {
         let replica = Role {
             may_replicate: true,
             is_administered: true,
+            is_grantable: true,
             ..app
         };
         assert_eq!(

@@ -40,6 +40,9 @@ pub(crate) struct Role {
     pub(crate) is_me: bool,
     /// Whether the admin has ADMIN OPTION on it.
     pub(crate) is_administered: bool,
+    /// Whether the admin may grant it: since version 16, whether ADMIN OPTION on it is its own, or of a
+    /// role that it inherits from.
+    pub(crate) is_grantable: bool,
     /// Whether the pair's original may act as it already.
     pub(crate) is_open_to_original: bool,
     /// What it was granted directly. Not looked up for roles that were not asked for.
@@ -60,8 +63,8 @@ pub(crate) struct Membership {
     /// May act as it. Before version 16 always.
     pub(crate) set: bool,
     pub(crate) grantors: Vec<String>,
-    /// Whether the admin has ADMIN OPTION on it.
-    pub(crate) administered: bool,
+    /// Whether the admin may grant it, as of [`Role::is_grantable`].
+    pub(crate) grantable: bool,
     /// Whether it is a superuser, which only superusers grant.
     pub(crate) is_superuser: bool,
 }
@@ -183,6 +186,7 @@ impl Role {
             settings: list(row, "settings")?,
             is_me: field(row, "is_me")?,
             is_administered: field(row, "is_administered")?,
+            is_grantable: field(row, "is_grantable")?,
             is_open_to_original: field(row, "is_open_to_original")?,
             memberships: list(row, "memberships")?,
             may_act_as: list(row, "may_act_as")?,
@@ -253,6 +257,10 @@ SELECT r.rolname::text AS name,
             WHERE s.setrole = r.oid)::text, '[]') AS settings,
        r.rolname = current_user AS is_me,
        pg_catalog.pg_has_role(r.oid, 'MEMBER WITH ADMIN OPTION') AS is_administered,
+       EXISTS (
+           SELECT FROM pg_catalog.pg_auth_members a
+            WHERE a.roleid = r.oid AND a.admin_option
+              AND pg_catalog.pg_has_role(a.member, 'USAGE')) AS is_grantable,
        coalesce((
            SELECT pg_catalog.pg_has_role(o.oid, r.oid, 'MEMBER')
              FROM pg_catalog.pg_roles o
@@ -261,8 +269,10 @@ SELECT r.rolname::text AS name,
            SELECT pg_catalog.json_agg(pg_catalog.json_build_object(
                       'role', granted.rolname, 'admin', m.admin, 'inherit', m.inherit,
                       'set', m.set, 'grantors', m.grantors, 'is_superuser', granted.rolsuper,
-                      'administered',
-                      pg_catalog.pg_has_role(granted.oid, 'MEMBER WITH ADMIN OPTION')))
+                      'grantable', EXISTS (
+                          SELECT FROM pg_catalog.pg_auth_members a
+                           WHERE a.roleid = granted.oid AND a.admin_option
+                             AND pg_catalog.pg_has_role(a.member, 'USAGE'))))
              FROM (SELECT m.roleid, pg_catalog.bool_or(m.admin_option) AS admin,
                           {inherit} AS inherit, {set} AS set,
                           pg_catalog.array_agg(g.rolname) AS grantors
@@ -317,6 +327,7 @@ pub(crate) fn plain_role(name: &str) -> Role {
         settings: Vec::new(),
         is_me: false,
         is_administered: false,
+        is_grantable: false,
         is_open_to_original: true,
         memberships: Vec::new(),
         may_act_as: Vec::new(),

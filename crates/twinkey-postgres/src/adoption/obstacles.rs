@@ -3,11 +3,12 @@
 use twinkey_core::ProviderError;
 
 use crate::adoption::look::Look;
-use crate::adoption::plan::Plan;
+use crate::adoption::plan::{Plan, mark};
 use crate::adoption::report::{MendedBy, Obstacle, TwinState};
 use crate::error::PostgresError;
 use crate::rights;
 use crate::snapshot::Role;
+use crate::statement;
 
 /// What is in the way, and who can mend it.
 pub(crate) struct InTheWay {
@@ -22,8 +23,15 @@ impl InTheWay {
         if look.standing.twin_is != TwinState::Foreign {
             found.extend(usable(look));
             found.extend(allowed(look));
-            // Whatever else must be equal for both logins is listed here too, with the SQL that mends it.
-            found.extend(acting(look));
+            let acting = acting(look);
+            // How they act is said once, with what mends it.
+            let unequal = if acting.is_empty() {
+                unequal(look)
+            } else {
+                None
+            };
+            found.extend(acting);
+            found.extend(unequal);
         }
         let mut all: Vec<Self> = Vec::new();
         for error in found {
@@ -102,10 +110,19 @@ fn allowed(look: &Look) -> Vec<PostgresError> {
     let mut concerned: Vec<&Role> = logins(look).collect();
     // A third owner is granted to the twin.
     concerned.extend(owner.filter(|_| look.standing.twin_is != TwinState::Ours));
-    let changing = concerned
+    let mut missing: Vec<PostgresError> = concerned
         .into_iter()
-        .filter_map(|role| rights::check_change(&look.snapshot, &[role]).err());
-    changing.chain(creating(look, owner)).collect()
+        .filter_map(|role| rights::check_change(&look.snapshot, &[role]).err())
+        .collect();
+    missing.extend(creating(look, owner));
+    // And so is all that the original was granted.
+    if look.standing.has_third_owner()
+        && look.standing.twin_is == TwinState::Missing
+        && let Some(original) = look.role(&look.standing.original)
+    {
+        missing.extend(rights::missing_for_memberships(&look.snapshot, original));
+    }
+    missing
 }
 
 /// What it takes to make the twin, or the mark on one that another tool has made.
@@ -117,6 +134,19 @@ fn creating(look: &Look, owner: Option<&Role>) -> Option<PostgresError> {
         TwinState::OfAnotherTool => rights::check_owner(original, owner).err(),
         TwinState::Ours | TwinState::Foreign => None,
     }
+}
+
+/// In what the two logins of a pair of ours differ, with the SQL that mends it.
+fn unequal(look: &Look) -> Option<PostgresError> {
+    if look.standing.twin_is != TwinState::Ours {
+        return None;
+    }
+    let original = look.role(&look.standing.original)?;
+    let owed = look
+        .snapshot
+        .admin()
+        .map(|admin| statement::attributes(original, admin, look.snapshot.major_version));
+    rights::check_equal(&look.snapshot, &mark(look), owed.as_deref()).err()
 }
 
 fn acting(look: &Look) -> Vec<PostgresError> {

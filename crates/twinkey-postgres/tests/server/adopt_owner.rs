@@ -126,6 +126,7 @@ async fn an_admin_with_a_rotators_rights_hands_over_what_is_the_roles_own_and_ke
 #[tokio::test]
 async fn an_admin_that_may_not_grant_what_others_own_is_told_so_and_nothing_has_changed() {
     let scene = lived_in().await;
+    scene.administer("reporting").await;
     let document = document(&scene);
     let before = (scene.holdings().await, scene.fingerprint().await);
     let error = scene.adoption(&document).apply().await.unwrap_err();

@@ -84,7 +84,7 @@ async fn a_right_that_the_admin_lacks_is_in_the_way_and_in_the_script() {
     } else {
         (
             "REVOKE app FROM rotator",
-            "GRANT \"app\" TO \"rotator\" WITH ADMIN OPTION;",
+            "GRANT \"app\" TO \"rotator\" WITH ADMIN TRUE, INHERIT FALSE, SET FALSE;",
         )
     };
     scene.sql(taken).await;

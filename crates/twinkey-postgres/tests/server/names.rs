@@ -140,8 +140,8 @@ async fn p8_a_name_with_control_characters_rotates_and_is_shown_on_one_line() {
             "ALTER ROLE {quoted} SET role TO app; GRANT app TO {quoted}"
         ))
         .await;
-    let acting = scene.provider.verify(&next.secret).await.unwrap();
-    assert_eq!(acting, Verdict::Accepted);
+    let unequal = scene.provider.verify(&next.secret).await.unwrap_err();
+    assert_eq!(unequal.code, "TwinsDiffer");
     let back = scene.ready_error(&next).await;
     let mut owned = document.clone();
     owned["owner"] = serde_json::json!("other\nINFO");
@@ -155,6 +155,8 @@ async fn p8_a_name_with_control_characters_rotates_and_is_shown_on_one_line() {
         missing.hint.unwrap(),
         back.message,
         back.hint.unwrap(),
+        unequal.message,
+        unequal.hint.unwrap(),
         reason,
         key.to_string(),
     ] {

@@ -477,3 +477,90 @@ async fn p4_a_document_of_other_roles_waits_until_the_former_pairs_keys_are_ende
     }
     assert_eq!(live, [false, false, true, true]);
 }
+
+/// What an administrator may change on one of two logins, and whether it is a login's or its owner's.
+const CHANGES: [&str; 10] = [
+    "ALTER ROLE app CONNECTION LIMIT 5",
+    "ALTER ROLE app VALID UNTIL '2199-01-01'",
+    "ALTER ROLE app SET work_mem TO '5MB'",
+    "ALTER ROLE app IN DATABASE postgres SET search_path TO a, \"b c\"",
+    "ALTER ROLE app_clone SET lock_timeout TO 7",
+    "ALTER ROLE app_clone CREATEROLE",
+    "ALTER ROLE app_clone IN DATABASE template1 SET role TO none",
+    "GRANT reporting TO app_clone",
+    "GRANT app TO app_clone; GRANT reporting TO app_clone WITH ADMIN OPTION",
+    "ALTER ROLE app CREATEROLE",
+];
+
+#[tokio::test]
+async fn p6_whatever_differs_between_the_two_is_named_before_anything_is_stored_and_in_the_test() {
+    let mut scene = Scene::start().await;
+    scene.sql("CREATE ROLE reporting").await;
+    let first = scene.put_app();
+    let mut current = scene.rotate(&first).await.unwrap();
+    for change in CHANGES {
+        scene.sql(change).await;
+        let before = scene.fingerprint().await;
+        let error = scene.ready_error(&current).await;
+        assert_eq!(
+            (error.kind, error.code),
+            (ErrorKind::Denied, "TwinsDiffer"),
+            "{change}"
+        );
+        // Whether the admin could have given the twin an attribute, a consumer cannot see.
+        if change != "ALTER ROLE app CREATEROLE" {
+            let tested = scene.provider.verify(&current.secret).await.unwrap_err();
+            assert_eq!(tested.code, "TwinsDiffer", "{change}");
+        }
+        assert_eq!(scene.fingerprint().await, before);
+        let hint = error.hint.unwrap();
+        scene.sql(hint.split_once("undo it: ").unwrap().1).await;
+        current = scene.rotate(&current).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn p6_with_a_third_owner_the_twin_is_granted_what_the_original_was_and_not_the_original() {
+    let mut scene = Scene::start().await;
+    scene
+        .sql(
+            "CREATE ROLE shop; CREATE ROLE reporting; CREATE ROLE audit;
+             GRANT shop TO app; GRANT reporting TO app; GRANT audit TO app WITH ADMIN OPTION;
+             ALTER ROLE app SET role TO shop;",
+        )
+        .await;
+    let options = if scene.cluster.version().0 >= 16 {
+        scene
+            .sql("GRANT reporting TO app WITH INHERIT FALSE, SET FALSE")
+            .await;
+        "m.admin_option, m.inherit_option, m.set_option"
+    } else {
+        "m.admin_option"
+    };
+    let mut document = scene.document("app");
+    document["owner"] = json!("shop");
+    let mut current = scene.put(&document);
+    for role in ["shop", "reporting", "audit"] {
+        if scene.cluster.version().0 >= 16 {
+            let error = scene.ready_error(&current).await;
+            assert_eq!(error.code, "MissingRight");
+        }
+        scene.administer(role).await;
+    }
+    for _ in 0..3 {
+        current = scene.rotate(&current).await.unwrap();
+    }
+    let memberships = |member: &str| {
+        format!(
+            "SELECT string_agg(concat_ws(' ', m.roleid::regrole, {options}), ', ' ORDER BY m.roleid)
+               FROM pg_auth_members m WHERE m.member = '{member}'::regrole"
+        )
+    };
+    let granted = scene.ask(&memberships("app")).await.unwrap();
+    assert_eq!(scene.ask(&memberships("app_clone")).await.unwrap(), granted);
+    assert_eq!(granted.matches(", ").count(), 2, "{granted}");
+    scene.sql("CREATE ROLE late; GRANT late TO app").await;
+    let error = scene.ready_error(&current).await;
+    assert_eq!(error.code, "TwinsDiffer");
+    assert!(error.message.contains("membership in late"), "{error}");
+}
