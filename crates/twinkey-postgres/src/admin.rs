@@ -1,10 +1,10 @@
 //! The admin: the role whose secret the document names, and that may change the pair.
 
-use secrecy::SecretString;
+use tokio_postgres::config::ChannelBinding;
 use twinkey_core::{Borrow, DocumentError, SecretId, SecretValue};
-use twinkey_document::text;
 
-use crate::connection::{Address, Connector, Login, TlsMode};
+use crate::admin_proof::AdminProof;
+use crate::connection::{Address, Connector, Login, Proof, TlsMode};
 use crate::document::PostgresSecret;
 use crate::error::PostgresError;
 use crate::failed_login::{FailedLogin, Whose};
@@ -14,26 +14,30 @@ use crate::settings::Timeouts;
 
 const DEFAULT_DATABASE: &str = "postgres";
 
-/// The admin's own document. It alone says where the admin's password may go. (P10)
+/// The admin's own document. It alone says where what the admin logs in with may go. (P10)
 pub(crate) struct AdminSecret {
     address: Address,
     tls: TlsMode,
+    channel_binding: ChannelBinding,
     username: String,
-    password: SecretString,
+    proof: AdminProof,
     database: String,
 }
 
 impl AdminSecret {
     pub(crate) fn parse(value: &SecretValue) -> Result<Self, DocumentError> {
-        let fields = field::object(value)?;
+        let fields = twinkey_document::object(value, &["password", "sslkey"])?;
         if fields.contains_key("engine") {
             field::engine(&fields)?;
         }
+        let tls = field::tls(&fields)?;
+        let channel_binding = field::channel_binding(&fields, tls)?;
         Ok(Self {
             address: Address::new(&field::host(&fields)?, field::port(&fields)?),
-            tls: field::tls(&fields)?,
+            tls,
+            channel_binding,
             username: field::role(&fields, "username")?,
-            password: text(&fields, "password")?.into(),
+            proof: AdminProof::from_fields(&fields, tls, channel_binding)?,
             database: field::optional_name(&fields, "dbname")?
                 .unwrap_or_else(|| DEFAULT_DATABASE.into()),
         })
@@ -70,21 +74,38 @@ pub(crate) async fn open_in(
     let login = Login {
         address: &admin.address,
         tls: admin.tls,
+        channel_binding: admin.channel_binding,
         user: &admin.username,
-        password: &admin.password,
+        proof: proof(&admin),
         database: database.unwrap_or(&admin.database),
         options: Some(&options),
     };
     let opened = connector.open(&login).await;
     opened.map_err(|cause| {
         FailedLogin {
-            whose: Whose::Admin,
+            whose: whose(&admin.proof),
             address: admin.address.clone(),
             user: admin.username.clone(),
             cause,
         }
         .into()
     })
+}
+
+fn proof(admin: &AdminSecret) -> Proof<'_> {
+    match &admin.proof {
+        AdminProof::Password(password) => Proof::Password(password),
+        AdminProof::Certificate(certificate, password) => {
+            Proof::Certificate(certificate, password.as_ref())
+        }
+    }
+}
+
+fn whose(proof: &AdminProof) -> Whose {
+    match proof {
+        AdminProof::Password(_) => Whose::Admin,
+        AdminProof::Certificate(..) => Whose::AdminByCertificate,
+    }
 }
 
 async fn read(borrow: &dyn Borrow, name: &SecretId) -> Result<AdminSecret, PostgresError> {

@@ -23,12 +23,80 @@ pub(crate) enum Refusal {
     Md5,
     #[error("it asks for no password (trust), so that a login proves nothing")]
     Trust,
+    #[error("it offers no channel binding, which the document requires")]
+    Unbound,
+    #[error("it asks for a password, and the document has none")]
+    NoPassword,
     #[error("it asks for {0}, where a password was expected")]
     Method(&'static str),
     #[error("it asks for {0} rounds of hashing")]
     Iterations(u64),
     #[error("it does not speak Postgres's protocol")]
     Malformed,
+}
+
+/// What a server may ask for, by how the login is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Terms {
+    /// Without TLS: SCRAM.
+    Plain,
+    /// Over verified TLS: SCRAM, or an MD5 hash.
+    Tls,
+    /// Over verified TLS: SCRAM that is bound to it.
+    Bound,
+    /// Over verified TLS: nothing further, once a client certificate was presented; and what else
+    /// is asked over TLS, if there is a password.
+    Certificate { presented: bool, password: bool },
+}
+
+impl Terms {
+    /// The same, once it is known whether the server has asked for a client certificate.
+    pub(crate) fn after_handshake(self, presented: bool) -> Self {
+        match self {
+            Self::Certificate { password, .. } => Self::Certificate {
+                presented,
+                password,
+            },
+            other => other,
+        }
+    }
+
+    fn allow_nothing(self) -> bool {
+        matches!(
+            self,
+            Self::Certificate {
+                presented: true,
+                ..
+            }
+        )
+    }
+
+    /// A password's hash may be asked for.
+    fn check_password(self) -> Result<(), Refusal> {
+        match self {
+            Self::Certificate {
+                password: false, ..
+            } => Err(Refusal::NoPassword),
+            _ => Ok(()),
+        }
+    }
+
+    fn check_md5(self) -> Result<(), Refusal> {
+        match self {
+            Self::Plain => Err(Refusal::Md5),
+            Self::Bound => Err(Refusal::Unbound),
+            _ => self.check_password(),
+        }
+    }
+
+    fn check_sasl(self, mechanisms: &[u8]) -> Result<(), Refusal> {
+        let offers = |name: &[u8]| mechanisms.split(|byte| *byte == 0).any(|it| it == name);
+        match (offers(b"SCRAM-SHA-256"), offers(b"SCRAM-SHA-256-PLUS")) {
+            (false, false) => Err(Refusal::Method("SASL without SCRAM-SHA-256")),
+            (true, false) if self == Self::Bound => Err(Refusal::Unbound),
+            _ => self.check_password(),
+        }
+    }
 }
 
 /// A stream that fails before an answer could be given to a question it does not allow.
@@ -38,17 +106,17 @@ pub(crate) struct Guard<S> {
 }
 
 impl<S> Guard<S> {
-    pub(crate) fn new(inner: S, over_tls: bool) -> Self {
+    pub(crate) fn new(inner: S, terms: Terms) -> Self {
         Self {
             inner,
-            screening: Some(Screening::new(over_tls)),
+            screening: Some(Screening::new(terms)),
         }
     }
 }
 
 /// The state of one login.
 pub(crate) struct Screening {
-    over_tls: bool,
+    terms: Terms,
     /// Whether the server has made us show the password, in a way that we allow.
     earned: bool,
     /// Whether the server has let us in; it still tells its settings.
@@ -58,9 +126,9 @@ pub(crate) struct Screening {
 
 /// Message formats: <https://www.postgresql.org/docs/current/protocol-message-formats.html>
 impl Screening {
-    pub(crate) fn new(over_tls: bool) -> Self {
+    pub(crate) fn new(terms: Terms) -> Self {
         Self {
-            over_tls,
+            terms,
             earned: false,
             admitted: false,
             unread: Vec::new(),
@@ -100,17 +168,18 @@ impl Screening {
     fn judge(&mut self, body: &[u8]) -> Result<(), Refusal> {
         let (code, rest) = body.split_first_chunk().ok_or(Refusal::Malformed)?;
         match u32::from_be_bytes(*code) {
-            0 if self.earned => self.admitted = true,
+            0 if self.earned || self.terms.allow_nothing() => self.admitted = true,
             0 => return Err(Refusal::Trust),
             2 => return Err(Refusal::Method("Kerberos")),
             3 => return Err(Refusal::Cleartext),
-            5 if self.over_tls => self.earned = true,
-            5 => return Err(Refusal::Md5),
+            5 => {
+                self.terms.check_md5()?;
+                self.earned = true;
+            }
             6 => return Err(Refusal::Method("SCM credentials")),
             7 | 8 => return Err(Refusal::Method("GSSAPI")),
             9 => return Err(Refusal::Method("SSPI")),
-            10 if offers_scram(rest) => {}
-            10 => return Err(Refusal::Method("SASL without SCRAM-SHA-256")),
+            10 => self.terms.check_sasl(rest)?,
             11 => few_iterations(rest)?,
             // The client checks the server's signature in it before it goes on.
             12 => self.earned = true,
@@ -118,12 +187,6 @@ impl Screening {
         }
         Ok(())
     }
-}
-
-fn offers_scram(mechanisms: &[u8]) -> bool {
-    mechanisms
-        .split(|byte| *byte == 0)
-        .any(|name| name == b"SCRAM-SHA-256" || name == b"SCRAM-SHA-256-PLUS")
 }
 
 /// RFC 5802: `r=…,s=…,i=…`
@@ -198,7 +261,11 @@ mod tests {
     }
 
     fn screen(over_tls: bool, messages: &[Vec<u8>]) -> Result<bool, Refusal> {
-        let mut screening = Screening::new(over_tls);
+        screen_by(if over_tls { Terms::Tls } else { Terms::Plain }, messages)
+    }
+
+    fn screen_by(terms: Terms, messages: &[Vec<u8>]) -> Result<bool, Refusal> {
+        let mut screening = Screening::new(terms);
         let mut over = false;
         // Byte by byte: a server may cut its messages wherever it likes.
         for byte in messages.concat() {
@@ -236,6 +303,63 @@ mod tests {
         let cut_short = [message(10, b"SCRAM-SHA-256\0\0"), message(0, b"")];
         assert_eq!(screen(true, &cut_short), Err(Refusal::Trust));
         assert_eq!(screen(true, &[message(0, b"")]), Err(Refusal::Trust));
+    }
+
+    #[test]
+    fn p6_a_server_may_ask_for_nothing_only_where_a_certificate_was_presented() {
+        let nothing = [message(0, b""), READY.to_vec()];
+        let by = |presented, password| Terms::Certificate {
+            presented,
+            password,
+        };
+        for password in [true, false] {
+            assert_eq!(screen_by(by(true, password), &nothing), Ok(true));
+            let unasked = screen_by(by(false, password), &nothing);
+            assert_eq!(unasked, Err(Refusal::Trust));
+        }
+        for terms in [Terms::Plain, Terms::Tls, Terms::Bound] {
+            assert_eq!(terms.after_handshake(true), terms);
+            assert_eq!(screen_by(terms, &nothing), Err(Refusal::Trust));
+        }
+    }
+
+    #[test]
+    fn a_certificate_alone_answers_no_question_for_a_password() {
+        let questions = [
+            message(5, b"salt"),
+            message(10, b"SCRAM-SHA-256\0SCRAM-SHA-256-PLUS\0\0"),
+        ];
+        for question in questions {
+            let by = |password| Terms::Certificate {
+                presented: true,
+                password,
+            };
+            let question = [question];
+            assert_eq!(screen_by(by(true), &question), Ok(false));
+            assert_eq!(screen_by(by(false), &question), Err(Refusal::NoPassword));
+        }
+        let asked = screen_by(
+            Terms::Certificate {
+                presented: true,
+                password: true,
+            },
+            &[message(3, b"")],
+        );
+        assert_eq!(asked, Err(Refusal::Cleartext));
+    }
+
+    #[test]
+    fn where_binding_is_required_nothing_else_is_answered() {
+        let bound = message(10, b"SCRAM-SHA-256-PLUS\0SCRAM-SHA-256\0\0");
+        assert_eq!(screen_by(Terms::Bound, &[bound]), Ok(false));
+        for (question, refusal) in [
+            (message(10, b"SCRAM-SHA-256\0\0"), Refusal::Unbound),
+            (message(5, b"salt"), Refusal::Unbound),
+            (message(3, b""), Refusal::Cleartext),
+            (message(0, b""), Refusal::Trust),
+        ] {
+            assert_eq!(screen_by(Terms::Bound, &[question]), Err(refusal));
+        }
     }
 
     #[test]

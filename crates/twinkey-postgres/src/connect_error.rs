@@ -5,11 +5,15 @@ use std::error::Error as _;
 use std::fmt;
 use std::io;
 
-use rustls::CertificateError;
+use rustls::{AlertDescription, CertificateError};
 use tokio_postgres::error::{DbError, SqlState};
 
 use crate::authentication_guard::Refusal;
 use crate::tls::TlsFailure;
+
+/// The driver's own words, the only way to tell: the server offers to bind, and the guard has seen
+/// that, so it is the certificate that gives nothing to bind to.
+const UNBOUND: &str = "server did not use channel binding";
 
 /// Why there is no session.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -32,6 +36,10 @@ pub(crate) enum ConnectError {
     BadCertificate(String),
     #[error("the TLS handshake failed: {0}")]
     TlsFailed(String),
+    #[error("the server does not accept the client certificate: {0:?}")]
+    ClientCertificateRefused(AlertDescription),
+    #[error("the server's certificate allows no channel binding, which the document requires")]
+    Unbindable,
     #[error("the server was not given a password: {0}")]
     Authentication(Refusal),
     #[error("{0}")]
@@ -115,12 +123,17 @@ impl ConnectError {
         match source.downcast_ref::<io::Error>() {
             Some(failure) => Self::of_stream(failure),
             None if without_tls => Self::TlsRefused,
+            None if source.to_string() == UNBOUND => Self::Unbindable,
             None => Self::Protocol,
         }
     }
 
     fn of_stream(failure: &io::Error) -> Self {
         let inside = failure.get_ref();
+        // With TLS 1.3 the server judges our certificate after our side of the handshake.
+        if let Some(failure) = inside.and_then(|error| error.downcast_ref()) {
+            return Self::of_tls(failure);
+        }
         match inside.and_then(|error| error.downcast_ref::<Refusal>()) {
             Some(refusal) => Self::Authentication(refusal.clone()),
             None if inside.is_none() || failure.kind() == io::ErrorKind::UnexpectedEof => {
@@ -133,17 +146,39 @@ impl ConnectError {
 
     fn of_handshake(failure: &io::Error) -> Self {
         let inside = failure.get_ref().and_then(|error| error.downcast_ref());
-        match inside {
-            Some(rustls::Error::InvalidCertificate(certificate)) => match certificate {
+        inside.map_or(Self::Lost, Self::of_tls)
+    }
+
+    fn of_tls(failure: &rustls::Error) -> Self {
+        match failure {
+            rustls::Error::InvalidCertificate(certificate) => match certificate {
                 CertificateError::UnknownIssuer => Self::UnknownAuthority,
                 CertificateError::NotValidForName
                 | CertificateError::NotValidForNameContext { .. } => Self::WrongHostName,
                 other => Self::BadCertificate(harmless(&other.to_string())),
             },
-            Some(other) => Self::TlsFailed(harmless(&other.to_string())),
-            None => Self::Lost,
+            rustls::Error::AlertReceived(alert) if is_about_certificate(*alert) => {
+                Self::ClientCertificateRefused(*alert)
+            }
+            other => Self::TlsFailed(harmless(&other.to_string())),
         }
     }
+}
+
+/// What a server says of a client's certificate.
+/// <https://www.rfc-editor.org/rfc/rfc8446#section-6.2>
+fn is_about_certificate(alert: AlertDescription) -> bool {
+    [
+        AlertDescription::BadCertificate,
+        AlertDescription::UnsupportedCertificate,
+        AlertDescription::CertificateRevoked,
+        AlertDescription::CertificateExpired,
+        AlertDescription::CertificateUnknown,
+        AlertDescription::UnknownCA,
+        AlertDescription::AccessDenied,
+        AlertDescription::CertificateRequired,
+    ]
+    .contains(&alert)
 }
 
 #[cfg(test)]

@@ -6,18 +6,19 @@ use std::sync::OnceLock;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use rustls::ClientConfig;
 use secrecy::{ExposeSecret, SecretString};
 use tokio::net::{TcpStream, lookup_host};
 use tokio::time::timeout;
 use tokio_postgres::config::{ChannelBinding, SslMode};
 use tokio_postgres::{Config, NoTls};
-use tokio_postgres_rustls::MakeRustlsConnect;
 
-use crate::authentication_guard::Guard;
+use crate::authentication_guard::{Guard, Terms};
+use crate::client_certificate::ClientCertificate;
 use crate::connect_error::ConnectError;
 use crate::session::Session;
 use crate::settings::Settings;
-use crate::tls::{self, GuardedTls};
+use crate::tls::GuardedTls;
 
 /// Where a server listens.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -82,18 +83,48 @@ pub(crate) enum TlsMode {
 pub(crate) struct Login<'a> {
     pub(crate) address: &'a Address,
     pub(crate) tls: TlsMode,
+    pub(crate) channel_binding: ChannelBinding,
     pub(crate) user: &'a str,
-    pub(crate) password: &'a SecretString,
+    pub(crate) proof: Proof<'a>,
     pub(crate) database: &'a str,
     /// Settings for the session, as the server's command line would take them.
     pub(crate) options: Option<&'a str>,
+}
+
+/// What is shown to prove it.
+pub(crate) enum Proof<'a> {
+    /// Never sent as it is.
+    Password(&'a SecretString),
+    /// With a password for servers that want both.
+    Certificate(&'a ClientCertificate, Option<&'a SecretString>),
+}
+
+impl Login<'_> {
+    fn password(&self) -> Option<&SecretString> {
+        match self.proof {
+            Proof::Password(password) => Some(password),
+            Proof::Certificate(_, password) => password,
+        }
+    }
+
+    /// What the server may ask for over verified TLS.
+    pub(crate) fn terms(&self) -> Terms {
+        match self.proof {
+            _ if self.channel_binding == ChannelBinding::Require => Terms::Bound,
+            Proof::Password(_) => Terms::Tls,
+            Proof::Certificate(_, password) => Terms::Certificate {
+                presented: false,
+                password: password.is_some(),
+            },
+        }
+    }
 }
 
 /// Makes connections by the operator's settings.
 pub(crate) struct Connector {
     settings: Settings,
     // Reading the system's authorities takes longer than a login: once, and only if needed.
-    tls: OnceLock<Result<MakeRustlsConnect, rustls::Error>>,
+    tls: OnceLock<Result<ClientConfig, rustls::Error>>,
 }
 
 impl Connector {
@@ -156,14 +187,14 @@ impl Connector {
         let patience = self.settings.timeouts.statement;
         match login.tls {
             TlsMode::Plaintext => {
-                let stream = Guard::new(stream, false);
+                let stream = Guard::new(stream, Terms::Plain);
                 let connected = config.connect_raw(stream, NoTls).await;
                 let (client, connection) =
                     connected.map_err(|error| ConnectError::of(&error, false))?;
                 Ok(Session::new(client, connection, patience))
             }
             TlsMode::Verified => {
-                let (tls, started) = GuardedTls::new(self.tls()?, &login.address.host);
+                let (tls, started) = GuardedTls::new(self.tls()?, login);
                 let connected = config.connect_raw(stream, tls).await;
                 let (client, connection) = connected
                     .map_err(|error| ConnectError::of(&error, !started.load(Ordering::Relaxed)))?;
@@ -172,9 +203,9 @@ impl Connector {
         }
     }
 
-    fn tls(&self) -> Result<&MakeRustlsConnect, ConnectError> {
+    fn tls(&self) -> Result<&ClientConfig, ConnectError> {
         self.tls
-            .get_or_init(|| tls::client(&self.settings.authorities))
+            .get_or_init(|| self.settings.authorities.client())
             .as_ref()
             .map_err(|error| ConnectError::TlsFailed(error.to_string()))
     }
@@ -185,14 +216,16 @@ pub(crate) fn config(login: &Login<'_>) -> Config {
     let mut config = Config::new();
     config
         .user(login.user)
-        .password(login.password.expose_secret())
         .dbname(login.database)
         .application_name("twinkey")
-        .channel_binding(ChannelBinding::Prefer)
+        .channel_binding(login.channel_binding)
         .ssl_mode(match login.tls {
             TlsMode::Verified => SslMode::Require,
             TlsMode::Plaintext => SslMode::Disable,
         });
+    if let Some(password) = login.password() {
+        config.password(password.expose_secret());
+    }
     if let Some(options) = login.options {
         config.options(options);
     }

@@ -5,10 +5,11 @@ use std::fmt;
 use chrono::{DateTime, Utc};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
+use tokio_postgres::config::ChannelBinding;
 use twinkey_core::{Credential, DocumentError, KeyId, Random, SecretId, SecretValue};
 use twinkey_document::{Fields, optional_text, text};
 
-use crate::connection::{Address, Login, TlsMode};
+use crate::connection::{Address, Login, Proof, TlsMode};
 use crate::field::{self, NAME_BYTES};
 use crate::password;
 use crate::password_copy::{self, Pair};
@@ -23,6 +24,7 @@ pub struct PostgresSecret {
     fields: Fields,
     address: Address,
     tls: TlsMode,
+    channel_binding: ChannelBinding,
     username: String,
     password: SecretString,
     database: String,
@@ -88,8 +90,9 @@ impl PostgresSecret {
         Login {
             address: &self.address,
             tls: self.tls,
+            channel_binding: self.channel_binding,
             user: &self.username,
-            password: &self.password,
+            proof: Proof::Password(&self.password),
             database: &self.database,
             options: None,
         }
@@ -165,9 +168,11 @@ impl PostgresSecret {
 
     fn from_fields(fields: Fields) -> Result<Self, DocumentError> {
         field::engine(&fields)?;
+        let tls = field::tls(&fields)?;
         let secret = Self {
             address: Address::new(&field::host(&fields)?, field::port(&fields)?),
-            tls: field::tls(&fields)?,
+            tls,
+            channel_binding: field::channel_binding(&fields, tls)?,
             username: field::role(&fields, "username")?,
             password: text(&fields, "password")?.into(),
             database: field::optional_name(&fields, "dbname")?
@@ -217,6 +222,10 @@ impl Credential for PostgresSecret {
             ("dbname", self.database == other.database),
             ("masterarn", self.admin == other.admin),
             ("sslmode", self.tls == other.tls),
+            (
+                "channel_binding",
+                self.channel_binding == other.channel_binding,
+            ),
         ])
     }
 

@@ -21,6 +21,7 @@ pub(crate) struct FailedLogin {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Whose {
     Admin,
+    AdminByCertificate,
     Consumer,
 }
 
@@ -47,9 +48,14 @@ impl FailedLogin {
             ConnectError::WrongHostName => "WrongHostName",
             ConnectError::BadCertificate(_) => "BadCertificate",
             ConnectError::TlsFailed(_) => "TlsFailed",
+            ConnectError::ClientCertificateRefused(_) => "ClientCertificateRefused",
             ConnectError::Authentication(Refusal::Cleartext) => "CleartextRefused",
             ConnectError::Authentication(Refusal::Md5) => "Md5Refused",
             ConnectError::Authentication(Refusal::Trust) => "TrustRefused",
+            ConnectError::Authentication(Refusal::Unbound) | ConnectError::Unbindable => {
+                "ChannelBindingRefused"
+            }
+            ConnectError::Authentication(Refusal::NoPassword) => "PasswordMissing",
             ConnectError::Authentication(Refusal::Method(_)) => "MethodRefused",
             ConnectError::Authentication(Refusal::Iterations(_)) => "IterationsRefused",
             ConnectError::Authentication(Refusal::Malformed) | ConnectError::Protocol => {
@@ -57,7 +63,7 @@ impl FailedLogin {
             }
             ConnectError::Answer(answer) if answer.is_host_based() => "HostBasedRefused",
             ConnectError::Answer(answer) => match &answer.state {
-                state if is_bad_login(state) && self.whose == Whose::Admin => "AdminRefused",
+                state if is_bad_login(state) && self.whose != Whose::Consumer => "AdminRefused",
                 state => meaning(state).0,
             },
             ConnectError::Lost => "ConnectionLost",
@@ -75,9 +81,13 @@ impl FailedLogin {
             ConnectError::Authentication(Refusal::Malformed) | ConnectError::Protocol => {
                 format!("check that a Postgres server listens on {}", self.address)
             }
-            ConnectError::Answer(answer) if answer.is_host_based() => HOST_BASED.into(),
+            ConnectError::Answer(answer) if answer.is_host_based() => match self.whose {
+                Whose::Admin => format!("{HOST_BASED}; {CERTIFICATE_WANTED}"),
+                _ => HOST_BASED.into(),
+            },
             ConnectError::Answer(answer) if is_bad_login(&answer.state) => match self.whose {
                 Whose::Admin => ADMIN_PASSWORD.into(),
+                Whose::AdminByCertificate => ADMIN_CERTIFICATE.into(),
                 Whose::Consumer => return None,
             },
             ConnectError::Answer(answer) if meaning(&answer.state).0 == "ServerBusy" => BUSY.into(),
@@ -85,6 +95,10 @@ impl FailedLogin {
             ConnectError::TlsRefused => TLS_OFF.into(),
             ConnectError::UnknownAuthority => AUTHORITY.into(),
             ConnectError::WrongHostName => HOST_NAME.into(),
+            ConnectError::Authentication(Refusal::Unbound) => UNBOUND.into(),
+            ConnectError::Unbindable => UNBINDABLE.into(),
+            ConnectError::Authentication(Refusal::NoPassword) => NO_PASSWORD.into(),
+            ConnectError::ClientCertificateRefused(_) => CLIENT_CERTIFICATE.into(),
             ConnectError::Authentication(_) => METHOD.into(),
             _ => return None,
         })
@@ -95,6 +109,17 @@ const HOST_BASED: &str =
     "add a line for this role, database and address to pg_hba.conf, and reload";
 const ADMIN_PASSWORD: &str =
     "put the admin's working password into its secret, the one that masterarn names";
+const ADMIN_CERTIFICATE: &str = "put a certificate into the admin secret whose common name is the \
+    admin's role, or map it in pg_ident.conf; and its working password, if the server wants both";
+const CERTIFICATE_WANTED: &str =
+    "if its line wants a client certificate: put sslcert and sslkey into the admin secret";
+const CLIENT_CERTIFICATE: &str = "put a certificate into the admin secret (sslcert, sslkey) that is \
+    in force and of an authority in the server's ssl_ca_file";
+const UNBOUND: &str = "let pg_hba.conf ask for scram-sha-256 of a role with a SCRAM verifier, with no \
+    proxy that ends TLS in between; or remove \"channel_binding\" from the document";
+const UNBINDABLE: &str = "give the server a certificate that is signed with SHA-256 or longer (RSA or \
+    ECDSA, not Ed25519 or RSA-PSS); or remove \"channel_binding\" from the document";
+const NO_PASSWORD: &str = "add password to the admin secret, or let pg_hba.conf ask for cert alone";
 const PLAINTEXT: &str = "remove \"sslmode\":\"disable\" or \"ssl\":false; \
     or, at your own risk: TWINKEY_ALLOW_PLAINTEXT=1";
 const TLS_OFF: &str = "turn TLS on at the server (ssl = on); \

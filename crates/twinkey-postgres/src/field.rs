@@ -1,6 +1,7 @@
 //! Reading single fields of a document. Errors name the field and never show a value.
 
 use serde_json::Value;
+use tokio_postgres::config::ChannelBinding;
 use twinkey_core::{DocumentError, SecretValue};
 use twinkey_document::{Fields, optional_text, text};
 
@@ -115,6 +116,25 @@ pub(crate) fn tls(fields: &Fields) -> Result<TlsMode, DocumentError> {
             Err(DocumentError::new("ssl", "contradicts sslmode"))
         }
         (one, other) => Ok(one.or(other).unwrap_or(TlsMode::Verified)),
+    }
+}
+
+/// libpq's values, without `disable`: nobody is better off for it.
+pub(crate) fn channel_binding(
+    fields: &Fields,
+    tls: TlsMode,
+) -> Result<ChannelBinding, DocumentError> {
+    match optional_text(fields, "channel_binding")?.as_deref() {
+        None | Some("prefer") => Ok(ChannelBinding::Prefer),
+        Some("require") if tls == TlsMode::Plaintext => Err(DocumentError::new(
+            "channel_binding",
+            "binds to TLS; remove it, or \"sslmode\":\"disable\" and \"ssl\":false",
+        )),
+        Some("require") => Ok(ChannelBinding::Require),
+        Some(_) => Err(DocumentError::new(
+            "channel_binding",
+            "must be prefer or require",
+        )),
     }
 }
 

@@ -11,13 +11,14 @@ use std::task::{Context, Poll, Waker};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_postgres::NoTls;
+use tokio_postgres::config::ChannelBinding;
 use twinkey_core::{DocumentError, ProviderError, Random, SecretAddress, SecretId, SecretValue};
 
 use crate::PostgresSecret;
 use crate::admin::AdminSecret;
-use crate::authentication_guard::{Guard, Screening};
+use crate::authentication_guard::{Guard, Screening, Terms};
 use crate::connect_error::ConnectError;
-use crate::connection::{Address, Login, TlsMode, config};
+use crate::connection::{Address, Login, Proof, TlsMode, config};
 use crate::error::PostgresError;
 use crate::failed_login::{FailedLogin, Whose};
 use crate::mark::Mark;
@@ -47,7 +48,7 @@ pub fn screen<'a>(
     over_tls: bool,
     chunks: impl IntoIterator<Item = &'a [u8]>,
 ) -> Result<bool, String> {
-    let mut screening = Screening::new(over_tls);
+    let mut screening = Screening::new(terms(over_tls));
     for chunk in chunks {
         if screening
             .feed(chunk)
@@ -57,6 +58,10 @@ pub fn screen<'a>(
         }
     }
     Ok(false)
+}
+
+fn terms(over_tls: bool) -> Terms {
+    if over_tls { Terms::Tls } else { Terms::Plain }
 }
 
 /// Logs in at a server that says `answer`, whatever it is told. Returns what it was told, and how
@@ -76,12 +81,13 @@ pub fn log_in(
         address: &address,
         // The script has no TLS; the guard is told what it has to believe.
         tls: TlsMode::Plaintext,
+        channel_binding: ChannelBinding::Prefer,
         user: "app",
-        password: &password.to_owned().into(),
+        proof: Proof::Password(&password.to_owned().into()),
         database: "shop",
         options: None,
     });
-    let ended = at_once(config.connect_raw(Guard::new(script, over_tls), NoTls));
+    let ended = at_once(config.connect_raw(Guard::new(script, terms(over_tls)), NoTls));
     let outcome = ended.map(|_| ()).map_err(|error| {
         let login = FailedLogin {
             whose: Whose::Admin,

@@ -1,9 +1,11 @@
 #![doc = include_str!("../README.md")]
 
 mod admin;
+mod admin_proof;
 pub mod adoption;
 mod authentication_guard;
 mod change;
+mod client_certificate;
 mod connect_error;
 mod connection;
 mod difference;

@@ -6,17 +6,15 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use rustls::ClientConfig;
+use rustls::client::Resumption;
 use tokio::net::TcpStream;
 use tokio_postgres::tls::{MakeTlsConnect, TlsConnect};
 use tokio_postgres_rustls::MakeRustlsConnect;
-use twinkey_tls::Authorities;
 
-use crate::authentication_guard::Guard;
-
-/// With the authorities that the operator trusts.
-pub(crate) fn client(authorities: &Authorities) -> Result<MakeRustlsConnect, rustls::Error> {
-    Ok(MakeRustlsConnect::new(authorities.client()?))
-}
+use crate::authentication_guard::{Guard, Terms};
+use crate::client_certificate::Presenter;
+use crate::connection::{Login, Proof};
 
 type Unguarded = <MakeRustlsConnect as MakeTlsConnect<TcpStream>>::TlsConnect;
 type UnguardedStream = <MakeRustlsConnect as MakeTlsConnect<TcpStream>>::Stream;
@@ -25,15 +23,35 @@ type UnguardedStream = <MakeRustlsConnect as MakeTlsConnect<TcpStream>>::Stream;
 pub(crate) struct GuardedTls {
     inner: Unguarded,
     started: Arc<AtomicBool>,
+    terms: Terms,
+    presenter: Option<Arc<Presenter>>,
 }
 
 impl GuardedTls {
-    /// For one connection to `host`. The flag tells whether the server agreed to TLS at all.
-    pub(crate) fn new(client: &MakeRustlsConnect, host: &str) -> (Self, Arc<AtomicBool>) {
-        let Ok(inner) = MakeTlsConnect::<TcpStream>::make_tls_connect(&mut client.clone(), host);
+    /// For one login. The flag tells whether the server agreed to TLS at all.
+    pub(crate) fn new(client: &ClientConfig, login: &Login<'_>) -> (Self, Arc<AtomicBool>) {
+        let mut client = client.clone();
+        let presenter = match login.proof {
+            Proof::Certificate(certificate, _) => Some(certificate.presenter()),
+            Proof::Password(_) => None,
+        };
+        if let Some(presenter) = &presenter {
+            client.client_auth_cert_resolver = Arc::clone(presenter) as _;
+            // A resumed session would show no certificate again.
+            client.resumption = Resumption::disabled();
+        }
+        let mut client = MakeRustlsConnect::new(client);
+        let host = &login.address.host;
+        let Ok(inner) = MakeTlsConnect::<TcpStream>::make_tls_connect(&mut client, host);
         let started = Arc::new(AtomicBool::new(false));
         let flag = Arc::clone(&started);
-        (Self { inner, started }, flag)
+        let guarded = Self {
+            inner,
+            started,
+            terms: login.terms(),
+            presenter,
+        };
+        (guarded, flag)
     }
 }
 
@@ -50,6 +68,11 @@ impl TlsConnect<TcpStream> for GuardedTls {
     fn connect(self, stream: TcpStream) -> Self::Future {
         self.started.store(true, Ordering::Relaxed);
         let handshake = self.inner.connect(stream);
-        Box::pin(async { Ok(Guard::new(handshake.await.map_err(TlsFailure)?, true)) })
+        let (terms, presenter) = (self.terms, self.presenter);
+        Box::pin(async move {
+            let stream = handshake.await.map_err(TlsFailure)?;
+            let presented = presenter.is_some_and(|presenter| presenter.has_presented());
+            Ok(Guard::new(stream, terms.after_handshake(presented)))
+        })
     }
 }

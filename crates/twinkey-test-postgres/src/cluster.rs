@@ -8,7 +8,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tempfile::TempDir;
 
-use crate::certificate::CertificateAuthority;
+use crate::certificate::{CertificateAuthority, Signatures};
 use crate::error::machine;
 use crate::server::{Server, wait_for};
 use crate::unprivileged::Account;
@@ -22,6 +22,10 @@ pub const SUPERUSER: &str = "postgres";
 pub struct Options {
     /// Host names and addresses in the server's certificate.
     pub certificate_names: Vec<String>,
+    /// How the authority signs that the server's certificate comes from.
+    pub signatures: Signatures,
+    /// The authorities whose client certificates the server takes, as PEM.
+    pub client_authorities: Option<String>,
     /// Whether the server speaks TLS at all.
     pub tls: bool,
     /// The lines of `pg_hba.conf`.
@@ -36,6 +40,8 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             certificate_names: vec!["localhost".into(), "127.0.0.1".into()],
+            signatures: Signatures::default(),
+            client_authorities: None,
             tls: true,
             hba: vec!["hostssl all all 127.0.0.1/32 scram-sha-256".into()],
             settings: Vec::new(),
@@ -70,7 +76,7 @@ impl Cluster {
             .tempdir()
             .map_err(machine("creating", "a temporary directory"))?;
         let password = template::initialise(home.path(), &binaries, account)?;
-        write_certificates(home.path(), &options.certificate_names)?;
+        write_certificates(home.path(), options)?;
         write_hba(home.path(), options.hba.iter().map(String::as_str))?;
         account.own(home.path())?;
         let cluster = Self {
@@ -213,10 +219,12 @@ fn free_port() -> Result<u16, ClusterError> {
         .map_err(machine("looking for a free port on", "127.0.0.1"))
 }
 
-fn write_certificates(home: &Path, names: &[String]) -> Result<(), ClusterError> {
-    let authority = CertificateAuthority::new("throwaway authority")?;
+fn write_certificates(home: &Path, options: &Options) -> Result<(), ClusterError> {
+    let authority = CertificateAuthority::signing("throwaway authority", options.signatures)?;
     let foreign = CertificateAuthority::new("foreign authority")?;
-    let server = authority.issue(names)?;
+    let server = authority.issue(&options.certificate_names)?;
+    let clients = options.client_authorities.as_deref().unwrap_or_default();
+    write(home, "data/clients.crt", clients)?;
     write(home, "ca.pem", authority.pem())?;
     write(home, "foreign-ca.pem", foreign.pem())?;
     write(home, "data/server.crt", &server.pem)?;
@@ -248,6 +256,9 @@ fn write_settings(home: &Path, port: u16, options: &Options) -> Result<(), Clust
         ("dynamic_shared_memory_type", "mmap"),
         ("max_connections", "100"),
     ];
+    if options.client_authorities.is_some() {
+        settings.push(("ssl_ca_file", "clients.crt"));
+    }
     settings.extend(
         options
             .settings

@@ -11,7 +11,7 @@ mod template;
 mod unprivileged;
 
 pub use binaries::{Binaries, find_binaries};
-pub use certificate::{Certificate, CertificateAuthority};
+pub use certificate::{Certificate, CertificateAuthority, Signatures};
 pub use cluster::{Cluster, Options, SUPERUSER};
 pub use error::ClusterError;
 pub use install::find_or_install_binaries;

@@ -125,6 +125,12 @@ fn p11_what_is_wrong_is_refused_by_field_and_without_its_value() {
         (json!({"sslmode": "allow"}), "sslmode"),
         (json!({"sslmode": "verify"}), "sslmode"),
         (json!({"ssl": "maybe"}), "ssl"),
+        (json!({"channel_binding": "disable"}), "channel_binding"),
+        (json!({"channel_binding": true}), "channel_binding"),
+        (
+            json!({"channel_binding": "require", "sslmode": "disable"}),
+            "channel_binding",
+        ),
         (json!({"sslmode": "require", "ssl": false}), "ssl"),
         (json!({"dsn": "password=TEST-old"}), "/dsn"),
     ] {
@@ -184,6 +190,7 @@ fn p10_a_pending_document_that_points_elsewhere_is_refused_by_field() {
         ("dbname", json!("other")),
         ("masterarn", json!("other")),
         ("sslmode", json!("disable")),
+        ("channel_binding", json!("require")),
         ("twin", json!("else")),
         ("username", json!("else")),
         ("owner", json!("postgres")),
