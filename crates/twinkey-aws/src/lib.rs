@@ -10,6 +10,7 @@ mod environment;
 mod fleet;
 mod foreign;
 mod function_log;
+mod iam;
 mod inventory;
 mod kms;
 mod kms_call;
@@ -31,6 +32,7 @@ pub use fleet::{
     Abandon, Action, Figures, Fleet, Limits, Pause, Reason, Report, SecretReport, TokioPause,
 };
 pub use function_log::{FunctionLog, LoggedStep};
+pub use iam::{Iam, IamOnDemand};
 pub use inventory::{Listed, Which};
 pub use kms::{DataKey, Kms, KmsOnDemand};
 pub use manual::{Asked, ManualAsk, NotAsked};

@@ -6,6 +6,7 @@ mod engine;
 mod error;
 mod giving_up;
 mod guard;
+mod iam_tokens;
 mod last_look;
 mod new_key;
 pub mod policy;
@@ -25,6 +26,7 @@ pub use clock::{Clock, SystemClock};
 pub use due::{due_at, due_slot, overlap_ends};
 pub use engine::{Engine, Kinds, Pass};
 pub use error::{DocumentError, ErrorKind, ProviderError, RotationError, RotationFailure};
+pub use iam_tokens::{IamLogin, IamTokens};
 pub use policy::{MIN_OVERLAP_TAG, Policy, PolicyError, SCHEDULE_TAG};
 pub use provider::{
     Choose, Credential, Fence, Issue, KeyId, KeyLabel, LastLook, ListedKey, Listing, Origin,
