@@ -25,7 +25,7 @@ use crate::{Patience, connect};
 /// How long RDS takes a token.
 const VALIDITY: Duration = Duration::from_mins(15);
 const ACTION: &str = "rds-db:connect";
-/// SigV4 leaves these as they are, and nothing else.
+/// `SigV4` leaves these as they are, and nothing else.
 const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'-')
     .remove(b'.')

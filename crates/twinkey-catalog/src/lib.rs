@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 use twinkey_core::{
-    Borrow, Clock, DocumentError, Kinds, Provider, Rotator, SecretAddress, SecretValue, Sign,
+    Borrow, Clock, DocumentError, IamTokens, Kinds, Provider, Rotator, SecretAddress, SecretValue,
+    Sign,
 };
 use twinkey_github::{DEPLOY_KEY_KIND, Github, TOKEN_KIND};
 use twinkey_postgres::PostgresProvider;
@@ -107,6 +108,13 @@ impl Catalog {
     #[must_use]
     pub fn with_clock(mut self, clock: Arc<dyn Clock>) -> Self {
         self.github = self.github.with_clock(clock);
+        self
+    }
+
+    /// Has tokens made for admins that log in by IAM. Without it, they are refused.
+    #[must_use]
+    pub fn with_iam(mut self, iam: Arc<dyn IamTokens>) -> Self {
+        self.postgres = self.postgres.with_iam(iam);
         self
     }
 

@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use tokio::sync::OnceCell;
 use twinkey_aws::{
-    Environment, FunctionLog, Kms, KmsOnDemand, Patience, SdkConfig, SecretsManagerStore, connect,
+    Environment, FunctionLog, Iam, IamOnDemand, Kms, KmsOnDemand, Patience, SdkConfig,
+    SecretsManagerStore, connect,
 };
 use twinkey_catalog::Catalog;
-use twinkey_core::{Borrow, Clock, Kinds, Store, StoreError, SystemClock};
+use twinkey_core::{Borrow, Clock, IamTokens, Kinds, Store, StoreError, SystemClock};
 use twinkey_local::{LocalStore, Wrapping};
 
 use crate::location::{Files, Location};
@@ -84,9 +85,13 @@ impl Opened {
             At::Embedded(store) => Arc::new(store.clone()),
             At::Aws(aws) => Arc::new(aws.store.clone()),
         };
+        let iam: Arc<dyn IamTokens> = match &self.at {
+            At::Embedded(_) => Arc::new(IamOnDemand::default()),
+            At::Aws(aws) => Arc::new(Iam::new(&aws.config, Patience::default())),
+        };
         let signer = Arc::new(KmsOnDemand::default());
         match Catalog::from_variables(|name| environment.get(name), borrow, signer) {
-            Ok(catalog) => Ok(Arc::new(catalog)),
+            Ok(catalog) => Ok(Arc::new(catalog.with_iam(iam))),
             Err(error) => Err(wrong(environment.told(&error))),
         }
     }

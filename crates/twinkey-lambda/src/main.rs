@@ -18,7 +18,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use lambda_runtime::{Runtime, service_fn};
-use twinkey_aws::{Environment, Kms, Patience, SecretsManagerStore, connect};
+use twinkey_aws::{Environment, Iam, Kms, Patience, SecretsManagerStore, connect};
 use twinkey_catalog::Catalog;
 use twinkey_core::StoreError;
 
@@ -73,7 +73,10 @@ async fn serve() -> Result<(), lambda_runtime::Error> {
             let borrow = Arc::new(store.clone());
             let signer = Arc::new(Kms::new(&config, Patience::default()));
             let catalog = Catalog::from_variables(|name| environment.get(name), borrow, signer);
-            catalog.map_err(|error| misconfigured(&environment.told(&error)))
+            let iam = Arc::new(Iam::new(&config, Patience::default()));
+            catalog
+                .map(|catalog| catalog.with_iam(iam))
+                .map_err(|error| misconfigured(&environment.told(&error)))
         }
         // The next start may be luckier; a function that kept this would refuse for good.
         Err(error @ StoreError::Transient { .. }) => return Err(error.into()),

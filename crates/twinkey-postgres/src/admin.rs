@@ -1,7 +1,7 @@
 //! The admin: the role whose secret the document names, and that may change the pair.
 
 use tokio_postgres::config::ChannelBinding;
-use twinkey_core::{Borrow, DocumentError, SecretId, SecretValue};
+use twinkey_core::{Borrow, DocumentError, IamLogin, SecretId, SecretValue};
 
 use crate::admin_proof::AdminProof;
 use crate::connection::{Address, Connector, Login, Proof, TlsMode};
@@ -76,7 +76,7 @@ pub(crate) async fn open_in(
         tls: admin.tls,
         channel_binding: admin.channel_binding,
         user: &admin.username,
-        proof: proof(&admin),
+        proof: proof(connector, &admin).await?,
         database: database.unwrap_or(&admin.database),
         options: Some(&options),
     };
@@ -92,19 +92,32 @@ pub(crate) async fn open_in(
     })
 }
 
-fn proof(admin: &AdminSecret) -> Proof<'_> {
-    match &admin.proof {
+async fn proof<'a>(
+    connector: &Connector,
+    admin: &'a AdminSecret,
+) -> Result<Proof<'a>, PostgresError> {
+    Ok(match &admin.proof {
         AdminProof::Password(password) => Proof::Password(password),
         AdminProof::Certificate(certificate, password) => {
             Proof::Certificate(certificate, password.as_ref())
         }
-    }
+        AdminProof::Iam { region } => {
+            let login = IamLogin {
+                host: &admin.address.host,
+                port: admin.address.port,
+                user: &admin.username,
+                region: region.as_deref(),
+            };
+            Proof::Token(connector.iam_token(login).await?)
+        }
+    })
 }
 
 fn whose(proof: &AdminProof) -> Whose {
     match proof {
         AdminProof::Password(_) => Whose::Admin,
         AdminProof::Certificate(..) => Whose::AdminByCertificate,
+        AdminProof::Iam { .. } => Whose::AdminByIam,
     }
 }
 

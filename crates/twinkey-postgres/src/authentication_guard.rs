@@ -1,5 +1,6 @@
 //! Watches what a server asks for before it is answered: a password in clear is never sent, and a
-//! server that asks for nothing proves nothing.
+//! server that asks for nothing proves nothing. A token by IAM is no password: whoever has it can use
+//! it for minutes, for one role at one server.
 
 use std::io;
 use std::pin::Pin;
@@ -47,6 +48,8 @@ pub(crate) enum Terms {
     /// Over verified TLS: nothing further, once a client certificate was presented; and what else
     /// is asked over TLS, if there is a password.
     Certificate { presented: bool, password: bool },
+    /// Over verified TLS: a token by IAM, in clear.
+    Token,
 }
 
 impl Terms {
@@ -171,6 +174,7 @@ impl Screening {
             0 if self.earned || self.terms.allow_nothing() => self.admitted = true,
             0 => return Err(Refusal::Trust),
             2 => return Err(Refusal::Method("Kerberos")),
+            3 if self.terms == Terms::Token => self.earned = true,
             3 => return Err(Refusal::Cleartext),
             5 => {
                 self.terms.check_md5()?;
@@ -321,6 +325,22 @@ mod tests {
             assert_eq!(terms.after_handshake(true), terms);
             assert_eq!(screen_by(terms, &nothing), Err(Refusal::Trust));
         }
+    }
+
+    #[test]
+    fn p8_only_a_token_is_shown_in_clear() {
+        let asked = [message(3, b""), message(0, b""), READY.to_vec()];
+        assert_eq!(screen_by(Terms::Token, &asked), Ok(true));
+        let certificate = Terms::Certificate {
+            presented: true,
+            password: true,
+        };
+        for terms in [Terms::Plain, Terms::Tls, Terms::Bound, certificate] {
+            assert_eq!(screen_by(terms, &asked), Err(Refusal::Cleartext));
+        }
+        // A server that does not want to see it lets anybody in.
+        let nothing = screen_by(Terms::Token, &[message(0, b"")]);
+        assert_eq!(nothing, Err(Refusal::Trust));
     }
 
     #[test]

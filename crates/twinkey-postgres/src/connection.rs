@@ -2,8 +2,8 @@
 
 use std::fmt;
 use std::net::SocketAddr;
-use std::sync::OnceLock;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use rustls::ClientConfig;
@@ -12,10 +12,12 @@ use tokio::net::{TcpStream, lookup_host};
 use tokio::time::timeout;
 use tokio_postgres::config::{ChannelBinding, SslMode};
 use tokio_postgres::{Config, NoTls};
+use twinkey_core::{IamLogin, IamTokens, SecretValue};
 
 use crate::authentication_guard::{Guard, Terms};
 use crate::client_certificate::ClientCertificate;
 use crate::connect_error::ConnectError;
+use crate::error::PostgresError;
 use crate::session::Session;
 use crate::settings::Settings;
 use crate::tls::GuardedTls;
@@ -97,13 +99,16 @@ pub(crate) enum Proof<'a> {
     Password(&'a SecretString),
     /// With a password for servers that want both.
     Certificate(&'a ClientCertificate, Option<&'a SecretString>),
+    /// By IAM: good for minutes, and sent as it is, which is how servers take it.
+    Token(SecretValue),
 }
 
 impl Login<'_> {
-    fn password(&self) -> Option<&SecretString> {
-        match self.proof {
-            Proof::Password(password) => Some(password),
-            Proof::Certificate(_, password) => password,
+    fn password(&self) -> Option<&str> {
+        match &self.proof {
+            Proof::Password(password) => Some(password.expose_secret()),
+            Proof::Certificate(_, password) => password.map(ExposeSecret::expose_secret),
+            Proof::Token(token) => Some(token.expose()),
         }
     }
 
@@ -116,6 +121,7 @@ impl Login<'_> {
                 presented: false,
                 password: password.is_some(),
             },
+            Proof::Token(_) => Terms::Token,
         }
     }
 }
@@ -125,6 +131,7 @@ pub(crate) struct Connector {
     settings: Settings,
     // Reading the system's authorities takes longer than a login: once, and only if needed.
     tls: OnceLock<Result<ClientConfig, rustls::Error>>,
+    iam: Option<Arc<dyn IamTokens>>,
 }
 
 impl Connector {
@@ -132,7 +139,24 @@ impl Connector {
         Self {
             settings,
             tls: OnceLock::new(),
+            iam: None,
         }
+    }
+
+    /// The same settings, with a source of tokens.
+    pub(crate) fn with_iam(&self, iam: Arc<dyn IamTokens>) -> Self {
+        Self {
+            iam: Some(iam),
+            ..Self::new(self.settings.clone())
+        }
+    }
+
+    pub(crate) async fn iam_token(
+        &self,
+        login: IamLogin<'_>,
+    ) -> Result<SecretValue, PostgresError> {
+        let iam = self.iam.as_ref().ok_or(PostgresError::IamUnavailable)?;
+        iam.token(login).await.map_err(PostgresError::IamToken)
     }
 
     pub(crate) fn settings(&self) -> &Settings {
@@ -224,7 +248,7 @@ pub(crate) fn config(login: &Login<'_>) -> Config {
             TlsMode::Plaintext => SslMode::Disable,
         });
     if let Some(password) = login.password() {
-        config.password(password.expose_secret());
+        config.password(password);
     }
     if let Some(options) = login.options {
         config.options(options);

@@ -13,6 +13,8 @@ use crate::session::StatementError;
 use crate::sqlstate::{BUSY, meaning};
 use crate::statement;
 
+const IAM: &str = "give this process AWS credentials, and a region: AWS_REGION=eu-central-1, or region in the \
+    admin secret";
 /// Where the admin may not do itself what adoption takes.
 pub(crate) const SCRIPT: &str =
     "hand the script to somebody who has the right: twinkey adopt NAME --sql";
@@ -29,6 +31,10 @@ pub(crate) enum PostgresError {
     },
     #[error("reading the admin secret: {0}")]
     Store(#[from] StoreError),
+    #[error("making the admin's IAM token: {0}")]
+    IamToken(StoreError),
+    #[error("the admin logs in by IAM, and nothing here makes tokens for it")]
+    IamUnavailable,
     #[error("the admin secret is for {admin}, this secret for {child}")]
     AdminHostMismatch { admin: Address, child: Address },
     #[error(transparent)]
@@ -135,7 +141,7 @@ impl PostgresError {
 
     fn kind(&self) -> ErrorKind {
         match self {
-            Self::Store(error) => ProviderError::from(error.clone()).kind,
+            Self::Store(error) | Self::IamToken(error) => ProviderError::from(error.clone()).kind,
             Self::LastLook(error) => error.kind,
             Self::Login(login) => login.kind(),
             Self::Statement { cause, .. } => statement_kind(cause),
@@ -165,6 +171,7 @@ impl PostgresError {
             Self::Document(_) => "InvalidDocument",
             Self::AdminDocument { .. } => "InvalidAdminDocument",
             Self::Store(error) => error.code(),
+            Self::IamToken(_) | Self::IamUnavailable => "IamTokenUnavailable",
             Self::LastLook(error) => error.code,
             Self::AdminHostMismatch { .. } => "AdminHostMismatch",
             Self::Login(login) => login.code(),
@@ -201,6 +208,7 @@ impl PostgresError {
                  else name this server's admin secret in masterarn"
             ),
             Self::Login(login) => login.hint()?,
+            Self::IamToken(_) => IAM.into(),
             Self::LastLook(error) => return error.hint.clone(),
             Self::Statement { cause, .. } => statement_hint(cause)?,
             Self::ServerReadOnly => "name the primary in host, or wait for the failover".into(),

@@ -22,6 +22,7 @@ pub(crate) struct FailedLogin {
 pub(crate) enum Whose {
     Admin,
     AdminByCertificate,
+    AdminByIam,
     Consumer,
 }
 
@@ -88,6 +89,7 @@ impl FailedLogin {
             ConnectError::Answer(answer) if is_bad_login(&answer.state) => match self.whose {
                 Whose::Admin => ADMIN_PASSWORD.into(),
                 Whose::AdminByCertificate => ADMIN_CERTIFICATE.into(),
+                Whose::AdminByIam => ADMIN_IAM.into(),
                 Whose::Consumer => return None,
             },
             ConnectError::Answer(answer) if meaning(&answer.state).0 == "ServerBusy" => BUSY.into(),
@@ -111,6 +113,8 @@ const ADMIN_PASSWORD: &str =
     "put the admin's working password into its secret, the one that masterarn names";
 const ADMIN_CERTIFICATE: &str = "put a certificate into the admin secret whose common name is the \
     admin's role, or map it in pg_ident.conf; and its working password, if the server wants both";
+const ADMIN_IAM: &str = "turn IAM authentication on at the server and GRANT rds_iam to the admin's \
+    role; allow these credentials rds-db:connect as it; check region and this machine's clock";
 const CERTIFICATE_WANTED: &str =
     "if its line wants a client certificate: put sslcert and sslkey into the admin secret";
 const CLIENT_CERTIFICATE: &str = "put a certificate into the admin secret (sslcert, sslkey) that is \

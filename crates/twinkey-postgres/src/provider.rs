@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use tokio_postgres::error::SqlState;
 use twinkey_core::{
-    Borrow, Choose, DocumentError, Fence, KeyLabel, LastLook, Listing, Origin, Provider,
+    Borrow, Choose, DocumentError, Fence, IamTokens, KeyLabel, LastLook, Listing, Origin, Provider,
     ProviderError, Random, Retired, RetiredKey, Retiring, SecretAddress, SecretValue, Verdict,
     escape_control,
 };
@@ -41,6 +41,15 @@ impl PostgresProvider {
         Self {
             connector: Arc::new(Connector::new(settings)),
             borrow,
+        }
+    }
+
+    /// With a source of tokens for admins that log in by IAM. Without one, they are refused.
+    #[must_use]
+    pub fn with_iam(self, iam: Arc<dyn IamTokens>) -> Self {
+        Self {
+            connector: Arc::new(self.connector.with_iam(iam)),
+            ..self
         }
     }
 

@@ -31,9 +31,9 @@ impl GuardedTls {
     /// For one login. The flag tells whether the server agreed to TLS at all.
     pub(crate) fn new(client: &ClientConfig, login: &Login<'_>) -> (Self, Arc<AtomicBool>) {
         let mut client = client.clone();
-        let presenter = match login.proof {
+        let presenter = match &login.proof {
             Proof::Certificate(certificate, _) => Some(certificate.presenter()),
-            Proof::Password(_) => None,
+            Proof::Password(_) | Proof::Token(_) => None,
         };
         if let Some(presenter) = &presenter {
             client.client_auth_cert_resolver = Arc::clone(presenter) as _;
@@ -71,8 +71,8 @@ impl TlsConnect<TcpStream> for GuardedTls {
         let (terms, presenter) = (self.terms, self.presenter);
         Box::pin(async move {
             let stream = handshake.await.map_err(TlsFailure)?;
-            let presented = presenter.is_some_and(|presenter| presenter.has_presented());
-            Ok(Guard::new(stream, terms.after_handshake(presented)))
+            let shown = presenter.is_some_and(|presenter| presenter.has_presented());
+            Ok(Guard::new(stream, terms.after_handshake(shown)))
         })
     }
 }

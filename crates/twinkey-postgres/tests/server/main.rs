@@ -17,6 +17,7 @@ mod failures;
 mod fake_server;
 mod fence;
 mod guard;
+mod iam;
 mod interruptions;
 mod names;
 mod proxy;
