@@ -21,14 +21,14 @@ use crate::scene::{ADMIN, PASSWORD, Scene, Stored, path};
 struct Issuer {
     root: Client,
     issued: AtomicUsize,
+    session: String,
 }
 
 #[async_trait]
 impl IamTokens for Issuer {
     async fn token(&self, login: IamLogin<'_>) -> Result<SecretValue, StoreError> {
         let number = self.issued.fetch_add(1, Ordering::Relaxed);
-        // As long as one with a session token in it.
-        let session = "TEST".repeat(300);
+        let session = &self.session;
         let token = format!(
             "{}:{}/?Action=connect&DBUser={}&X-Amz-Security-Token={session}&X-Amz-Signature={number}",
             login.host, login.port, login.user
@@ -90,9 +90,17 @@ fn with(scene: &Scene, iam: Arc<dyn IamTokens>) -> PostgresProvider {
 #[tokio::test]
 async fn an_admin_without_a_password_rotates_with_a_new_token_for_each_login() {
     let (mut scene, first) = scene().await;
+    // As long as a token by a session's credentials; the stand-in, a role's password, has at most 1 KiB
+    // in version 13.
+    let repeats = if scene.cluster.version().0 < 14 {
+        200
+    } else {
+        300
+    };
     let issuer = Arc::new(Issuer {
         root: scene.root().await,
         issued: AtomicUsize::new(0),
+        session: "TEST".repeat(repeats),
     });
     scene.provider = Arc::new(with(&scene, issuer.clone()));
     let second = scene.rotate(&first).await.unwrap();
