@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use serde::Deserialize;
+use serde_json::Value;
 use twinkey_core::{
     Borrow, Clock, DocumentError, IamTokens, Kinds, Provider, Rotator, SecretAddress, SecretValue,
     Sign,
@@ -51,6 +52,19 @@ struct Kind {
     engine: Option<String>,
 }
 
+/// An admin's document may do without a password: then there is nothing in it to rotate. Told by what stands in the
+/// password's place.
+fn other_proof(value: &SecretValue) -> Option<&'static str> {
+    let document: Value = serde_json::from_str(value.expose()).ok()?;
+    if !document["password"].is_null() {
+        return None;
+    }
+    if document["authentication"] == "iam" {
+        return Some("authentication");
+    }
+    (!document["sslcert"].is_null()).then_some("sslcert")
+}
+
 /// The kinds.
 enum Known {
     Token,
@@ -69,7 +83,13 @@ impl Known {
         match (kind.kind.as_deref(), kind.engine.as_deref()) {
             (Some(TOKEN_KIND), _) => Ok(Self::Token),
             (Some(DEPLOY_KEY_KIND), _) => Ok(Self::DeployKey),
-            (_, Some("postgres")) => Ok(Self::Postgres),
+            (_, Some("postgres")) => match other_proof(value) {
+                None => Ok(Self::Postgres),
+                Some(field) => Err(DocumentError::new(
+                    field,
+                    "takes the place of a password, so there is none to rotate; an admin's secret may be so",
+                )),
+            },
             (Some(_), None) => Err(DocumentError::new(
                 "kind",
                 format!(
@@ -192,6 +212,14 @@ mod tests {
             (r#"{"password":"TEST"}"#, "engine"),
             (r#"{"kind":"github-pat"}"#, "kind"),
             (r#"{"kind":"TEST","engine":"oracle"}"#, "engine"),
+            (
+                r#"{"engine":"postgres","authentication":"iam"}"#,
+                "authentication",
+            ),
+            (
+                r#"{"engine":"postgres","sslcert":"TEST","password":null}"#,
+                "sslcert",
+            ),
         ] {
             let error = opened(document).err().expect("an unknown kind");
             assert_eq!(error.field, field, "{document}");
@@ -227,6 +255,10 @@ mod tests {
         for document in [
             r#"{"engine":"postgres"}"#,
             r#"{"engine":"postgres","kind":"a field of somebody's own"}"#,
+            r#"{"engine":"postgres","password":"TEST","authentication":"iam"}"#,
+            r#"{"engine":"postgres","password":"TEST","sslcert":"a path"}"#,
+            r#"{"engine":"postgres","authentication":1}"#,
+            r#"{"engine":"postgres","password":"TEST","password":"TEST"}"#,
             r#"{"kind":"github-installation-token"}"#,
             r#"{"kind":"github-deploy-key"}"#,
         ] {
