@@ -21,6 +21,12 @@ async fn a_token_takes_credentials_and_then_goes_to_the_server() {
     admin["password"] = json!(null);
     admin["authentication"] = json!("iam");
     admin["region"] = json!("eu-central-1");
+    let over = place.try_put("admin", &admin.to_string(), &[]);
+    let told = text(&over.stderr);
+    assert!(
+        !over.status.success() && told.contains("another name"),
+        "{told}"
+    );
     place.put("by-iam", &admin, &[]);
     let mut document = site.document("app", FIRST_PASSWORD);
     document["masterarn"] = json!("by-iam");
