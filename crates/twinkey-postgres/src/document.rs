@@ -31,6 +31,7 @@ pub struct PostgresSecret {
     admin: Option<SecretId>,
     twin: Option<String>,
     owner: Option<String>,
+    probe: Option<String>,
 }
 
 impl fmt::Debug for PostgresSecret {
@@ -65,6 +66,11 @@ impl PostgresSecret {
     #[must_use]
     pub fn owner(&self) -> Option<&str> {
         self.owner.as_deref()
+    }
+
+    /// What a login must be able to ask the database.
+    pub(crate) fn probe(&self) -> Option<&str> {
+        self.probe.as_deref()
     }
 
     pub(crate) fn address(&self) -> &Address {
@@ -180,6 +186,7 @@ impl PostgresSecret {
             admin: optional_text(&fields, "masterarn")?.map(SecretId::new),
             twin: field::optional_role(&fields, "twin")?,
             owner: field::optional_role(&fields, "owner")?,
+            probe: optional_text(&fields, "probe")?,
             fields,
         };
         if secret.twin.as_ref() == Some(&secret.username) {
@@ -234,6 +241,7 @@ impl Credential for PostgresSecret {
         all_hold(&[
             ("twin", self.twin.as_ref() == Some(&current.username)),
             ("username", current.may_be_followed_by(&self.username)),
+            ("probe", self.probe == current.probe),
             (
                 "owner",
                 current.owner.is_none() || self.owner == current.owner,

@@ -6,6 +6,7 @@ use twinkey_core::{
     escape_control,
 };
 
+use crate::connect_error::ServerAnswer;
 use crate::connection::Address;
 use crate::difference::Difference;
 use crate::failed_login::FailedLogin;
@@ -72,6 +73,8 @@ pub(crate) enum PostgresError {
         twin: String,
         differences: Vec<Difference>,
     },
+    #[error("the document's probe failed: {0}")]
+    ProbeFailed(ServerAnswer),
     #[error("the role {0} is a superuser, and the admin is not")]
     SuperuserRole(String),
     #[error("what {admin} has to see in the database {database} is closed to it: {reason}")]
@@ -152,6 +155,7 @@ impl PostgresError {
             | Self::RoleActsAsOther { .. }
             | Self::RoleNotMember { .. }
             | Self::TwinsDiffer { .. }
+            | Self::ProbeFailed(_)
             | Self::SuperuserRole(_)
             | Self::ForeignOwner { .. }
             | Self::DatabaseUnseen { .. }
@@ -184,6 +188,7 @@ impl PostgresError {
             Self::RoleActsAsOther { .. } => "RoleActsAsOther",
             Self::RoleNotMember { .. } => "RoleNotMember",
             Self::TwinsDiffer { .. } => "TwinsDiffer",
+            Self::ProbeFailed(_) => "ProbeFailed",
             Self::SuperuserRole(_) => "SuperuserRole",
             Self::ForeignOwner { .. } => "ForeignOwner",
             Self::MissingRight { .. } | Self::AdoptionDenied { .. } => "MissingRight",
@@ -234,6 +239,11 @@ impl PostgresError {
                 escape_identifier(owner),
                 escape_identifier(role)
             ),
+            Self::ProbeFailed(_) => {
+                "give the role what it needs for the statement in the field probe, or \
+                 correct that: one statement, which may change nothing"
+                    .into()
+            }
             Self::TwinsDiffer {
                 original,
                 differences,

@@ -19,6 +19,7 @@ mod mark;
 mod pair;
 mod password;
 mod password_copy;
+mod probe;
 mod provider;
 mod rights;
 mod session;

@@ -20,6 +20,7 @@ use crate::error::PostgresError;
 use crate::failed_login::{FailedLogin, Whose};
 use crate::mark::Mark;
 use crate::pair::{Pairing, default_twin, mark_missing};
+use crate::probe;
 use crate::rights;
 use crate::session::{Session, StatementError};
 use crate::settings::Settings;
@@ -250,6 +251,9 @@ async fn identify(session: &Session, secret: &PostgresSecret) -> Result<Verdict,
         && let Some(mark) = marks.find(pair)
     {
         rights::check_equal(&snapshot, &mark, None)?;
+    }
+    if let Some(probe) = secret.probe() {
+        probe::ask(session, probe).await?;
     }
     Ok(Verdict::Accepted)
 }

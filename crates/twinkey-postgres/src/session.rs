@@ -1,7 +1,9 @@
 //! A session: statements with an end, and a way to hang up.
 
+use std::pin::pin;
 use std::time::Duration;
 
+use futures_util::TryStreamExt as _;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
@@ -86,6 +88,11 @@ impl Session {
         }
     }
 
+    /// How long a statement may take.
+    pub(crate) fn patience(&self) -> Duration {
+        self.patience
+    }
+
     pub(crate) fn major_version(&self) -> u32 {
         self.major_version
     }
@@ -97,6 +104,17 @@ impl Session {
         parameters: &[(&(dyn ToSql + Sync), Type)],
     ) -> Result<Vec<Row>, StatementError> {
         self.within(self.client.query_typed(sql, parameters)).await
+    }
+
+    /// One statement in the extended protocol, which takes no second one with it. Waits for the first row or
+    /// the end, and reads no further.
+    pub(crate) async fn first_row(&self, sql: &str) -> Result<(), StatementError> {
+        let first = async {
+            let none: [(String, Type); 0] = [];
+            let rows = self.client.query_typed_raw(sql, none).await?;
+            pin!(rows).try_next().await
+        };
+        self.within(first).await.map(drop)
     }
 
     /// Statements whose results do not matter, in one round trip.

@@ -20,6 +20,7 @@ mod guard;
 mod iam;
 mod interruptions;
 mod names;
+mod probe;
 mod proxy;
 mod retire;
 mod rotations;

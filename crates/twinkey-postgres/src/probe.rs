@@ -1,0 +1,31 @@
+//! The document's own question to the database: what the role is meant to be able to do.
+
+use tokio_postgres::error::SqlState;
+use twinkey_core::ErrorKind;
+
+use crate::error::PostgresError;
+use crate::provider::doing;
+use crate::session::{Session, StatementError};
+use crate::sqlstate::meaning;
+
+/// Asks it as consumers would, in a transaction that can change nothing: one statement, of whose
+/// result no more than the first row is awaited. (P6)
+pub(crate) async fn ask(session: &Session, probe: &str) -> Result<(), PostgresError> {
+    let limit = session.patience().as_millis();
+    let begin = format!("BEGIN READ ONLY; SET LOCAL statement_timeout = {limit}");
+    let begun = session.execute(&begin).await;
+    begun.map_err(doing("opening the probe's transaction"))?;
+    match session.first_row(probe).await {
+        Ok(()) => Ok(()),
+        Err(StatementError::Answer(answer)) if !passes_by_itself(&answer.state) => {
+            Err(PostgresError::ProbeFailed(answer))
+        }
+        Err(cause) => Err(doing("asking the probe")(cause)),
+    }
+}
+
+/// A probe that writes does not.
+fn passes_by_itself(state: &SqlState) -> bool {
+    *state != SqlState::READ_ONLY_SQL_TRANSACTION
+        && matches!(meaning(state).1, ErrorKind::Transient | ErrorKind::Busy)
+}
