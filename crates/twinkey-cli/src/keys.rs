@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use twinkey_core::{
-    Failure, KeyId, Kinds, SecretId, SecretValue, Selector, Stage, StoreError, Verdict, Version,
-    VersionId,
+    Failure, InUse, KeyId, Kinds, SecretId, SecretValue, Selector, Stage, StoreError, Verdict,
+    Version, VersionId,
 };
 
 use crate::place::Opened;
@@ -23,6 +23,9 @@ pub(crate) struct KeyView {
     pub(crate) key: Option<KeyId>,
     pub(crate) expires_at: Option<DateTime<Utc>>,
     pub(crate) last_used: Option<DateTime<Utc>>,
+    /// Of older keys, where their server tells.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) in_use: Option<InUse>,
     #[serde(flatten)]
     pub(crate) life: Life,
 }
@@ -105,6 +108,7 @@ async fn view(kinds: &dyn Kinds, version: Version, current: &SecretValue) -> Key
         key: None,
         expires_at: None,
         last_used: None,
+        in_use: None,
         life: Life::NoKey,
     };
     match kinds.open(&version.value) {
@@ -117,6 +121,7 @@ async fn view(kinds: &dyn Kinds, version: Version, current: &SecretValue) -> Key
                 key: inspection.key,
                 expires_at: inspection.expires_at,
                 last_used: inspection.last_used,
+                in_use: inspection.in_use,
                 life: Life::from(inspection.verdict),
                 ..seen
             },

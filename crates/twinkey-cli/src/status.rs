@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::Serialize;
 use twinkey_aws::Which;
-use twinkey_core::{Description, Failure, Outcome, Record, SecretId, Stage};
+use twinkey_core::{Description, Failure, InUse, Outcome, Record, SecretId, Stage};
 
 use crate::arguments::Status;
 use crate::keys::{self, KeyView, Life, look};
@@ -145,6 +145,9 @@ fn show(view: &View, now: DateTime<Utc>) {
     line(&console::style(&view.secret).bold().to_string());
     let rows: Vec<Vec<String>> = view.keys.iter().map(|key| row(key, now)).collect();
     present::table(&rows);
+    for in_use in view.keys.iter().filter_map(|key| key.in_use.as_ref()) {
+        show_use(in_use, now);
+    }
     if view.keys.iter().any(KeyView::is_foreign) {
         return line("  not rotated: a document of no kind that twinkey knows");
     }
@@ -170,6 +173,18 @@ fn show(view: &View, now: DateTime<Utc>) {
     for note in &view.notes {
         line(&format!("  note: {note}"));
     }
+}
+
+/// Who has not read the newer key yet, so that a person can find the consumer.
+fn show_use(in_use: &InUse, now: DateTime<Utc>) {
+    if in_use.is_over() {
+        return line(&format!("  {}: nobody is connected with it", in_use.key));
+    }
+    let newest = in_use
+        .newest_at
+        .map(|at| format!(", the newest since {}", ago(at, now)))
+        .unwrap_or_default();
+    line(&format!("  {} is still used: {in_use}{newest}", in_use.key));
 }
 
 fn due(view: &View, now: DateTime<Utc>) -> String {

@@ -6,9 +6,9 @@ use chrono::TimeDelta;
 
 use crate::guard::{Position, position};
 use crate::{
-    Clock, Description, DocumentError, Ended, Policy, Random, RetiredKey, RotationError,
-    RotationFailure, Rotator, SecretId, SecretValue, Selector, Stage, Step, StepReport,
-    StepRequest, Store, StoreError, Version, VersionId, overlap_ends,
+    Clock, Description, DocumentError, Ended, IN_USE_TAG, InUse, Policy, PolicyError, Random,
+    RetiredKey, RotationError, RotationFailure, Rotator, SecretId, SecretValue, Selector, Stage,
+    Step, StepReport, StepRequest, Store, StoreError, Version, VersionId, WhileInUse, overlap_ends,
 };
 
 /// Which provider a document belongs to.
@@ -134,7 +134,9 @@ impl Engine<'_> {
             policy.min_overlap.unwrap_or_else(|| rotator.min_overlap()),
         )
         .await?;
-        let created = rotator.create(pass, description, current, random).await;
+        let created = rotator
+            .create(pass, &policy, description, current, random)
+            .await;
         rotator.close().await;
         created
     }
@@ -308,6 +310,41 @@ impl Pass<'_> {
         }
         self.detach_pending().await?;
         Err(RotationFailure::Overlap { wait })
+    }
+
+    /// Where the tags say so, a key that is still used is not replaced before the limit has passed: refused as
+    /// within the overlap. A kind that cannot tell must not be held by a tag that means nothing there. (P9, P11)
+    pub(crate) async fn respect_use(
+        &self,
+        policy: &Policy,
+        description: &Description,
+        current: &Version,
+        in_use: Option<&InUse>,
+    ) -> Result<(), RotationFailure> {
+        if policy.while_in_use == WhileInUse::Report || self.token.is_forced() {
+            return Ok(());
+        }
+        let now = self.clock.now();
+        let dated = description.clone().dated_by(Some(current.created_at));
+        // Nothing of ours is replaced by a first rotation.
+        let Some(end) = overlap_ends(&dated, policy.hold_limit(), now) else {
+            return Ok(());
+        };
+        let Some(in_use) = in_use else {
+            return Err(PolicyError {
+                tag: IN_USE_TAG.into(),
+                problem: "hold: the server does not tell who uses a key of this kind".into(),
+            }
+            .into());
+        };
+        if in_use.is_over() || end <= now {
+            return Ok(());
+        }
+        self.detach_pending().await?;
+        Err(RotationFailure::KeyInUse {
+            in_use: in_use.clone(),
+            wait: end - now,
+        })
     }
 
     /// Takes AWSPENDING off this rotation's version. Repeatable: already elsewhere is success.

@@ -4,7 +4,7 @@ use std::fmt;
 
 use chrono::TimeDelta;
 
-use crate::{KeyId, RetiredKey, SecretId, Step, StoreError, VersionId};
+use crate::{InUse, KeyId, RetiredKey, SecretId, Step, StoreError, VersionId};
 
 /// Something is wrong with a document. Names the field, never the value.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -125,6 +125,15 @@ pub enum RotationFailure {
         /// How long until the rotation may start.
         wait: TimeDelta,
     },
+    /// Somebody still uses the key whose place the new one would take, and the secret's tags say to wait.
+    #[error("the key {} that the next one replaces is still used by {in_use}; it is replaced all the same in {}",
+        in_use.key, crate::policy::spell(*wait))]
+    KeyInUse {
+        /// Who.
+        in_use: InUse,
+        /// How long until it is replaced all the same.
+        wait: TimeDelta,
+    },
     /// The server refuses the current key, and the only free place may hold the last one that works.
     #[error("the server refuses the current key {}: {reason}", key.as_ref().map_or("(none)", KeyId::as_str))]
     CurrentRefused {
@@ -172,6 +181,7 @@ impl RotationFailure {
             Self::RotationOff => "RotationOff",
             Self::OutOfOrder(_) => "OutOfOrder",
             Self::Overlap { .. } => "MinimumOverlap",
+            Self::KeyInUse { .. } => "KeyInUse",
             Self::CurrentRefused { .. } => "CurrentRefused",
             Self::PendingRefused { .. } => "PendingRefused",
             Self::PossibleStray { .. } => "PossibleStray",
@@ -189,6 +199,11 @@ impl RotationFailure {
             ),
             Self::Overlap { .. } => Some(
                 "wait, or, if the key has leaked: twinkey rotate NAME --force --reason '…'".into(),
+            ),
+            Self::KeyInUse { .. } => Some(
+                "let these consumers read AWSCURRENT again and reconnect, or, if the key has leaked: \
+                 twinkey rotate NAME --force --reason '…'"
+                    .into(),
             ),
             Self::CurrentRefused { .. } => Some(
                 "give the server the password under AWSCURRENT again, or put a document that works: \
@@ -227,7 +242,7 @@ impl RotationFailure {
                 matches!(error.kind, ErrorKind::Transient | ErrorKind::Busy)
             }
             Self::Store(error) => matches!(error, StoreError::Transient { .. }),
-            Self::Overlap { .. } => true,
+            Self::Overlap { .. } | Self::KeyInUse { .. } => true,
             _ => false,
         }
     }

@@ -7,6 +7,7 @@ mod error;
 mod giving_up;
 mod guard;
 mod iam_tokens;
+mod in_use;
 mod last_look;
 mod new_key;
 pub mod policy;
@@ -27,10 +28,13 @@ pub use due::{due_at, due_slot, overlap_ends};
 pub use engine::{Engine, Kinds, Pass};
 pub use error::{DocumentError, ErrorKind, ProviderError, RotationError, RotationFailure};
 pub use iam_tokens::{IamLogin, IamTokens};
-pub use policy::{MIN_OVERLAP_TAG, Policy, PolicyError, SCHEDULE_TAG};
+pub use in_use::{Consumer, InUse};
+pub use policy::{
+    HOLD_LIMIT_TAG, IN_USE_TAG, MIN_OVERLAP_TAG, Policy, PolicyError, SCHEDULE_TAG, WhileInUse,
+};
 pub use provider::{
     Choose, Credential, Fence, Issue, KeyId, KeyLabel, LastLook, ListedKey, Listing, Origin,
-    Provider, Retired, Retiring, Verdict, VersionStamp,
+    Provider, Ready, Retired, Retiring, Verdict, VersionStamp,
 };
 pub use record::{Failure, Outcome, Record, RetiredKey, StepOutcome, StepRecord};
 pub use rotator::{Ended, Inspection, Rotator};

@@ -11,8 +11,15 @@ pub const SCHEDULE_TAG: &str = "twinkey:schedule";
 /// The tag that says how long a key stays current at least.
 pub const MIN_OVERLAP_TAG: &str = "twinkey:min-overlap";
 
+/// The tag that says what becomes of a rotation while the key that it replaces is still used.
+pub const IN_USE_TAG: &str = "twinkey:in-use";
+/// The tag that says for how long `twinkey:in-use=hold` holds at most.
+pub const HOLD_LIMIT_TAG: &str = "twinkey:hold-limit";
+
 const PREFIX: &str = "twinkey:";
-const TAGS: [&str; 2] = [SCHEDULE_TAG, MIN_OVERLAP_TAG];
+const TAGS: [&str; 4] = [SCHEDULE_TAG, MIN_OVERLAP_TAG, IN_USE_TAG, HOLD_LIMIT_TAG];
+/// A forgotten consumer must not keep a leaked key alive for ever.
+const HOLD_LIMIT: TimeDelta = TimeDelta::days(7);
 
 /// What the tags of a secret say.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -21,6 +28,20 @@ pub struct Policy {
     pub schedule: Option<Schedule>,
     /// How long a key stays current at least; `None` means the provider's default.
     pub min_overlap: Option<TimeDelta>,
+    /// What becomes of a rotation while the key that it replaces is still used.
+    pub while_in_use: WhileInUse,
+    /// For how long it is held at most, from when AWSCURRENT last moved; `None` means seven days.
+    pub hold_limit: Option<TimeDelta>,
+}
+
+/// What becomes of a rotation while the key that it replaces is still used.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum WhileInUse {
+    /// It is told, and goes on.
+    #[default]
+    Report,
+    /// It is refused until nobody is seen to use the key, or the limit has passed.
+    Hold,
 }
 
 /// A tag says something that we do not understand.
@@ -51,11 +72,25 @@ impl Policy {
                             .map_err(|e: crate::ScheduleError| wrong(e.to_string()))?,
                     );
                 }
+                IN_USE_TAG => {
+                    policy.while_in_use = match value.as_str() {
+                        "report" => WhileInUse::Report,
+                        "hold" => WhileInUse::Hold,
+                        _ => return Err(wrong("must be report or hold".into())),
+                    };
+                }
+                HOLD_LIMIT_TAG => policy.hold_limit = Some(duration(value).map_err(wrong)?),
                 MIN_OVERLAP_TAG => policy.min_overlap = Some(duration(value).map_err(wrong)?),
                 _ => return Err(wrong(format!("unknown; did you mean {}?", nearest(tag)))),
             }
         }
         Ok(policy)
+    }
+
+    /// For how long a rotation is held at most.
+    #[must_use]
+    pub fn hold_limit(&self) -> TimeDelta {
+        self.hold_limit.unwrap_or(HOLD_LIMIT)
     }
 
     /// Shows that two keys can be unexpired at every moment, where a key dies `lifetime` after it was made: it is
@@ -244,6 +279,20 @@ mod tests {
     }
 
     #[test]
+    fn p11_a_rotation_is_held_only_if_a_tag_says_so_and_not_for_ever() {
+        let read = |value| Policy::parse(&tags(&[(IN_USE_TAG, value)]));
+        assert_eq!(read("report"), Ok(Policy::default()));
+        assert_eq!(Policy::default().hold_limit(), TimeDelta::days(7));
+        let error = read("stop").expect_err("no such policy");
+        assert_eq!(
+            error.to_string(),
+            "tag twinkey:in-use: must be report or hold"
+        );
+        let error = Policy::parse(&tags(&[(HOLD_LIMIT_TAG, "never")])).expect_err("no duration");
+        assert_eq!(error.tag, HOLD_LIMIT_TAG);
+    }
+
+    #[test]
     fn durations_are_one_integer_and_one_unit() {
         assert_eq!(duration("0s"), Ok(TimeDelta::zero()));
         assert_eq!(duration("90m"), Ok(TimeDelta::minutes(90)));
@@ -289,14 +338,18 @@ mod tests {
     }
 
     #[test]
-    fn both_tags_are_read() {
+    fn every_tag_is_read() {
         let read = Policy::parse(&tags(&[
             (SCHEDULE_TAG, "rate(1 day)"),
             (MIN_OVERLAP_TAG, "90m"),
+            (IN_USE_TAG, "hold"),
+            (HOLD_LIMIT_TAG, "2d"),
         ]));
         let expected = Policy {
             schedule: "rate(1 day)".parse().ok(),
             min_overlap: Some(TimeDelta::minutes(90)),
+            while_in_use: WhileInUse::Hold,
+            hold_limit: Some(TimeDelta::days(2)),
         };
         assert!(expected.schedule.is_some());
         assert_eq!(read, Ok(expected));

@@ -7,7 +7,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    DocumentError, ProviderError, Random, RetiredKey, SecretAddress, SecretValue, VersionId,
+    DocumentError, InUse, ProviderError, Random, RetiredKey, SecretAddress, SecretValue, VersionId,
 };
 
 /// What identifies a key in logs and records, and gives nothing away: a role name, the first
@@ -69,12 +69,13 @@ pub trait Provider: Send + Sync {
     fn origin(&self) -> Origin<'_, Self::Secret>;
 
     /// Read-only: shows that a rotation can succeed (address, our own rights, nobody else's
-    /// keys in the way), and returns `current` completed with what the server knows of it.
+    /// keys in the way), and returns `current` completed with what the server knows of it, and who still uses
+    /// the key whose place the next one takes.
     async fn ready(
         &self,
         current: &Self::Secret,
         address: &SecretAddress,
-    ) -> Result<Self::Secret, ProviderError>;
+    ) -> Result<Ready<Self::Secret>, ProviderError>;
 
     /// Read-only: uses the key as its consumers will. A server that shows new keys late is waited
     /// for here, so that a refusal is final.
@@ -104,9 +105,33 @@ pub trait Provider: Send + Sync {
         Ok(None)
     }
 
+    /// Read-only: who uses the key in this document, where the server tells.
+    async fn in_use(&self, _secret: &Self::Secret) -> Result<Option<InUse>, ProviderError> {
+        Ok(None)
+    }
+
     /// The end of a step, whether it passed or not: gives back what was taken for it, such as a session at the
     /// server. What cannot be given back must end by itself.
     async fn close(&self) {}
+}
+
+/// What a look at the server has shown before a rotation.
+#[derive(Clone, Debug)]
+pub struct Ready<S> {
+    /// The current document, completed.
+    pub secret: S,
+    /// Who uses the key whose place the next one takes. `None`: there is none, or the server does not tell.
+    pub in_use: Option<InUse>,
+}
+
+/// Of a server that does not tell who uses a key.
+impl<S> From<S> for Ready<S> {
+    fn from(secret: S) -> Self {
+        Self {
+            secret,
+            in_use: None,
+        }
+    }
 }
 
 /// Who picks the value of a new key.

@@ -8,9 +8,9 @@ use crate::last_look::StoreLook;
 use crate::new_key::{choose_and_store, mint_and_store};
 use crate::room::{make_for_chosen, make_for_new};
 use crate::{
-    Credential, Description, DocumentError, Fence, KeyId, Listing, Origin, Pass, Provider,
-    ProviderError, Random, RotationFailure, SecretValue, StepReport, StepResult, Verdict, Version,
-    VersionStamp,
+    Credential, Description, DocumentError, Fence, InUse, KeyId, Listing, Origin, Pass, Policy,
+    Provider, ProviderError, Random, Ready, RotationFailure, SecretValue, StepReport, StepResult,
+    Verdict, Version, VersionStamp,
 };
 
 /// A provider whose document type has been erased. Implemented once, for every [`Provider`].
@@ -29,6 +29,7 @@ pub trait Rotator: Send + Sync {
     async fn create(
         &self,
         pass: &Pass<'_>,
+        policy: &Policy,
         description: Description,
         current: Version,
         random: &mut Random,
@@ -91,6 +92,8 @@ pub struct Inspection {
     pub expires_at: Option<DateTime<Utc>>,
     /// When somebody last used it, where the server keeps that.
     pub last_used: Option<DateTime<Utc>>,
+    /// Who uses it, if it is not the current one and the server tells.
+    pub in_use: Option<InUse>,
     /// What the server says.
     pub verdict: Verdict,
 }
@@ -112,23 +115,30 @@ impl<P: Provider> Rotator for P {
     async fn create(
         &self,
         pass: &Pass<'_>,
+        policy: &Policy,
         description: Description,
         current: Version,
         random: &mut Random,
     ) -> Result<StepReport, RotationFailure> {
         let parsed = parse::<P>("current", &current)?;
-        let ready = self
+        let Ready {
+            secret: ready,
+            in_use,
+        } = self
             .ready(&parsed, &pass.store.address(pass.secret))
+            .await?;
+        pass.respect_use(policy, &description, &current, in_use.as_ref())
             .await?;
         let Some(room) = make_for_new(self, pass, &description, &current, &ready).await? else {
             return Ok(StepReport::already_done());
         };
-        match self.origin() {
+        let created = match self.origin() {
             Origin::Chosen(choose) => {
                 choose_and_store(choose, pass, &ready, room.slot, random).await
             }
             Origin::Issued(issue) => mint_and_store(self, issue, pass, &ready, room).await,
-        }
+        };
+        created.map(|report| StepReport { in_use, ..report })
     }
 
     async fn set(
@@ -190,13 +200,17 @@ impl<P: Provider> Rotator for P {
     ) -> Result<StepReport, RotationFailure> {
         let parsed = parse::<P>("current", &current)?;
         let address = pass.store.address(pass.secret);
-        let ready = self.ready(&parsed, &address).await?;
+        let Ready {
+            secret: ready,
+            in_use,
+        } = self.ready(&parsed, &address).await?;
         let listing = self.list(&ready, &address).await?;
         let verdict = self.verify(&ready).await?;
         accept_current(&listing, &ready, &verdict)?;
         Ok(StepReport {
             result: StepResult::OnlyChecked,
             key: ready.key_id(),
+            in_use,
             retired: Vec::new(),
         })
     }
@@ -219,8 +233,9 @@ impl<P: Provider> Rotator for P {
         current: &SecretValue,
     ) -> Result<Inspection, ProviderError> {
         let secret = P::Secret::parse(value)?;
-        secret.same_target(&P::Secret::parse(current)?)?;
-        let seen = look_at(self, &secret).await;
+        let current = P::Secret::parse(current)?;
+        secret.same_target(&current)?;
+        let seen = look_at(self, &secret, secret.key_id() != current.key_id()).await;
         Provider::close(self).await;
         seen
     }
@@ -233,7 +248,14 @@ impl<P: Provider> Rotator for P {
 async fn look_at<P: Provider>(
     provider: &P,
     secret: &P::Secret,
+    is_older: bool,
 ) -> Result<Inspection, ProviderError> {
+    // Before we use it ourselves.
+    let in_use = if is_older {
+        provider.in_use(secret).await?
+    } else {
+        None
+    };
     let verdict = provider.verify(secret).await?;
     let last_used = match verdict {
         Verdict::Accepted => provider.last_used(secret).await?,
@@ -243,6 +265,7 @@ async fn look_at<P: Provider>(
         key: secret.key_id(),
         expires_at: secret.expires_at(),
         last_used,
+        in_use,
         verdict,
     })
 }

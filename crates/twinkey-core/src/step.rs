@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::rotation_event::RotationEvent;
-use crate::{KeyId, RetiredKey, SecretId, VersionId};
+use crate::{InUse, KeyId, RetiredKey, SecretId, VersionId};
 
 /// The four steps of a rotation, in their order.
 ///
@@ -74,6 +74,9 @@ pub struct StepReport {
     /// The new key, where the step got to know it.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub key: Option<KeyId>,
+    /// Who still used the key whose place the new one takes, where createSecret got to know it.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub in_use: Option<InUse>,
     /// Keys that this step made dead.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub retired: Vec<RetiredKey>,
@@ -98,6 +101,7 @@ impl StepReport {
         Self {
             result: StepResult::Done,
             key,
+            in_use: None,
             retired: Vec::new(),
         }
     }
@@ -108,6 +112,7 @@ impl StepReport {
         Self {
             result: StepResult::AlreadyDone,
             key: None,
+            in_use: None,
             retired: Vec::new(),
         }
     }

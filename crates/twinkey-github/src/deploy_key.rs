@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use tokio::sync::Mutex;
 use twinkey_core::{
     Choose, DocumentError, Fence, KeyId, KeyLabel, LastLook, ListedKey, Listing, Origin, Provider,
-    ProviderError, Random, Retired, RetiredKey, Retiring, SecretAddress, Verdict,
+    ProviderError, Random, Ready, Retired, RetiredKey, Retiring, SecretAddress, Verdict,
 };
 
 use crate::DeployKeySecret;
@@ -238,9 +238,9 @@ impl Provider for DeployKeyProvider {
         &self,
         current: &DeployKeySecret,
         _address: &SecretAddress,
-    ) -> Result<DeployKeySecret, ProviderError> {
+    ) -> Result<Ready<DeployKeySecret>, ProviderError> {
         self.token(current).await?;
-        Ok(current.clone())
+        Ok(current.clone().into())
     }
 
     async fn verify(&self, secret: &DeployKeySecret) -> Result<Verdict, ProviderError> {

@@ -3,8 +3,8 @@
 use async_trait::async_trait;
 use chrono::TimeDelta;
 use twinkey_core::{
-    Issue, KeyLabel, Listing, Origin, Provider, ProviderError, Retired, Retiring, SecretAddress,
-    Verdict,
+    Issue, KeyLabel, Listing, Origin, Provider, ProviderError, Ready, Retired, Retiring,
+    SecretAddress, Verdict,
 };
 
 use crate::TokenSecret;
@@ -95,12 +95,12 @@ impl Provider for TokenProvider {
         &self,
         current: &TokenSecret,
         _address: &SecretAddress,
-    ) -> Result<TokenSecret, ProviderError> {
+    ) -> Result<Ready<TokenSecret>, ProviderError> {
         let look = self
             .session
             .look_at_installation(&current.app, current.grant());
         look.await?;
-        Ok(current.clone())
+        Ok(current.clone().into())
     }
 
     async fn verify(&self, secret: &TokenSecret) -> Result<Verdict, ProviderError> {

@@ -39,6 +39,11 @@ struct StepLine<'a> {
     step: &'a StepRecord,
     #[serde(rename = "StepMilliseconds")]
     milliseconds: u64,
+    #[serde(
+        rename = "ReplacedKeySessions",
+        skip_serializing_if = "Option::is_none"
+    )]
+    sessions: Option<u64>,
     #[serde(rename = "_aws")]
     metrics: Metrics,
 }
@@ -93,13 +98,18 @@ impl Writer<'_> {
         live_keys: Option<usize>,
     ) -> Vec<String> {
         let ended_at = record.started_at + milliseconds(record.milliseconds);
+        let sessions = match &record.outcome {
+            StepOutcome::Passed(report) => report.in_use.as_ref().map(|in_use| in_use.sessions),
+            StepOutcome::Failed(_) => None,
+        };
         let line = StepLine {
             record: "step",
             writer: self,
             rotation: rotation(request),
             step: record,
             milliseconds: record.milliseconds,
-            metrics: Metrics::of_a_step(ended_at),
+            sessions,
+            metrics: Metrics::of_a_step(ended_at, sessions.is_some()),
         };
         let ended = self.rotation(request, record, ended_at, live_keys);
         [Some(text(&line)), ended].into_iter().flatten().collect()

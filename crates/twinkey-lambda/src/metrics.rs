@@ -35,13 +35,14 @@ struct Metric {
 }
 
 impl Metrics {
-    /// How long a step took, by `step`.
-    pub(crate) fn of_a_step(at: DateTime<Utc>) -> Self {
-        let metric = Metric {
-            name: "StepMilliseconds",
-            unit: "Milliseconds",
-        };
-        Self::new(at, &[&["function", "step"]], vec![metric])
+    /// How long a step took, by `step`; and how many sessions the key has whose place the new one takes.
+    pub(crate) fn of_a_step(at: DateTime<Utc>, tells_sessions: bool) -> Self {
+        let metric = |name, unit| Metric { name, unit };
+        let mut metrics = vec![metric("StepMilliseconds", "Milliseconds")];
+        if tells_sessions {
+            metrics.push(metric("ReplacedKeySessions", "Count"));
+        }
+        Self::new(at, &[&["function", "step"]], metrics)
     }
 
     /// That these happened once.

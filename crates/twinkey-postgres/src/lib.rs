@@ -23,6 +23,7 @@ mod probe;
 mod provider;
 mod rights;
 mod session;
+mod sessions;
 mod settings;
 mod snapshot;
 mod sqlstate;

@@ -13,8 +13,8 @@ use crate::sqlstate::meaning;
 pub(crate) async fn ask(session: &Session, probe: &str) -> Result<(), PostgresError> {
     let limit = session.patience().as_millis();
     let begin = format!("BEGIN READ ONLY; SET LOCAL statement_timeout = {limit}");
-    let begun = session.execute(&begin).await;
-    begun.map_err(doing("opening the probe's transaction"))?;
+    let opened = session.execute(&begin).await;
+    opened.map_err(doing("opening the probe's transaction"))?;
     match session.first_row(probe).await {
         Ok(()) => Ok(()),
         Err(StatementError::Answer(answer)) if !passes_by_itself(&answer.state) => {

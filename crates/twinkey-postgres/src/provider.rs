@@ -5,9 +5,9 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use tokio_postgres::error::SqlState;
 use twinkey_core::{
-    Borrow, Choose, DocumentError, Fence, IamTokens, KeyLabel, LastLook, Listing, Origin, Provider,
-    ProviderError, Random, Retired, RetiredKey, Retiring, SecretAddress, SecretValue, Verdict,
-    escape_control,
+    Borrow, Choose, DocumentError, Fence, IamTokens, InUse, KeyLabel, LastLook, Listing, Origin,
+    Provider, ProviderError, Random, Ready, Retired, RetiredKey, Retiring, SecretAddress,
+    SecretValue, Verdict, escape_control,
 };
 
 use crate::admin;
@@ -23,6 +23,7 @@ use crate::pair::{Pairing, default_twin, mark_missing};
 use crate::probe;
 use crate::rights;
 use crate::session::{Session, StatementError};
+use crate::sessions;
 use crate::settings::Settings;
 use crate::snapshot::{Role, Snapshot};
 use crate::sqlstate::is_bad_login;
@@ -69,7 +70,11 @@ impl PostgresProvider {
         admin::open(&self.connector, self.borrow.as_ref(), secret).await
     }
 
-    async fn look(&self, secret: &PostgresSecret) -> Result<Snapshot, PostgresError> {
+    async fn look(
+        &self,
+        secret: &PostgresSecret,
+        address: &SecretAddress,
+    ) -> Result<Ready<PostgresSecret>, PostgresError> {
         let clone = secret.clone_name();
         let names: Vec<&str> = [secret.username(), &clone]
             .into_iter()
@@ -79,8 +84,20 @@ impl PostgresProvider {
             .collect();
         let session = self.admin(secret).await?;
         let snapshot = Snapshot::take(&session, secret.username(), &names).await;
+        let snapshot = snapshot.map_err(doing("looking at the roles"))?;
+        let completed = complete(secret, &snapshot, address)?;
+        let replaced = completed
+            .twin()
+            .filter(|twin| snapshot.role(twin).is_some());
+        let in_use = match replaced {
+            Some(role) => sessions_of(&session, role).await?,
+            None => None,
+        };
         session.close().await;
-        snapshot.map_err(doing("looking at the roles"))
+        Ok(Ready {
+            secret: completed,
+            in_use,
+        })
     }
 
     async fn enter(&self, secret: &PostgresSecret) -> Result<Entry, PostgresError> {
@@ -169,9 +186,15 @@ impl Provider for PostgresProvider {
         &self,
         current: &PostgresSecret,
         address: &SecretAddress,
-    ) -> Result<PostgresSecret, ProviderError> {
-        let snapshot = self.look(current).await?;
-        Ok(complete(current, &snapshot, address)?)
+    ) -> Result<Ready<PostgresSecret>, ProviderError> {
+        Ok(self.look(current, address).await?)
+    }
+
+    async fn in_use(&self, secret: &PostgresSecret) -> Result<Option<InUse>, ProviderError> {
+        let session = self.admin(secret).await?;
+        let in_use = sessions_of(&session, secret.username()).await;
+        session.close().await;
+        Ok(in_use?)
     }
 
     async fn verify(&self, secret: &PostgresSecret) -> Result<Verdict, ProviderError> {
@@ -213,6 +236,11 @@ impl Choose<PostgresSecret> for PostgresProvider {
     ) -> Result<Option<RetiredKey>, ProviderError> {
         Ok(self.replace(pending, fence, last_look).await?)
     }
+}
+
+async fn sessions_of(session: &Session, role: &str) -> Result<Option<InUse>, PostgresError> {
+    let looked = sessions::look(session, role).await;
+    looked.map_err(doing("looking who is connected"))
 }
 
 /// What became of a login.

@@ -7,8 +7,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 use twinkey_core::{
     Choose, Clock, Credential, DocumentError, ErrorKind, Fence, Issue, KeyId, KeyLabel, LastLook,
-    ListedKey, Listing, Origin, Provider, ProviderError, Random, Retired, RetiredKey, Retiring,
-    SecretAddress, SecretValue, Verdict,
+    ListedKey, Listing, Origin, Provider, ProviderError, Random, Ready, Retired, RetiredKey,
+    Retiring, SecretAddress, SecretValue, Verdict,
 };
 
 use crate::fake_server::Key;
@@ -214,8 +214,8 @@ impl Provider for FakeProvider {
         &self,
         current: &FakeSecret,
         _: &SecretAddress,
-    ) -> Result<FakeSecret, ProviderError> {
-        Ok(current.clone())
+    ) -> Result<Ready<FakeSecret>, ProviderError> {
+        Ok(current.clone().into())
     }
 
     async fn verify(&self, secret: &FakeSecret) -> Result<Verdict, ProviderError> {

@@ -3,9 +3,9 @@
 use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
 use twinkey_core::{
-    Choose, DocumentError, ErrorKind, Fence, Issue, KeyLabel, LastLook, ListedKey, Listing, Origin,
-    Provider, ProviderError, Random, Retired, RetiredKey, Retiring, SecretAddress, Verdict,
-    VersionStamp,
+    Choose, DocumentError, ErrorKind, Fence, InUse, Issue, KeyLabel, LastLook, ListedKey, Listing,
+    Origin, Provider, ProviderError, Random, Ready, Retired, RetiredKey, Retiring, SecretAddress,
+    Verdict, VersionStamp,
 };
 
 use crate::injector::{Effect, Injected};
@@ -44,7 +44,7 @@ where
         &self,
         current: &P::Secret,
         address: &SecretAddress,
-    ) -> Result<P::Secret, ProviderError> {
+    ) -> Result<Ready<P::Secret>, ProviderError> {
         self.injector
             .call("ready", self.inner.ready(current, address), None)
             .await
@@ -92,6 +92,10 @@ where
 
     fn lifetime(&self) -> Option<TimeDelta> {
         self.inner.lifetime()
+    }
+
+    async fn in_use(&self, secret: &P::Secret) -> Result<Option<InUse>, ProviderError> {
+        self.inner.in_use(secret).await
     }
 
     async fn last_used(&self, secret: &P::Secret) -> Result<Option<DateTime<Utc>>, ProviderError> {

@@ -108,7 +108,7 @@ impl<P: Provider> Bench<P> {
 
     async fn ready(&self, current: &P::Secret) -> P::Secret {
         let ready = self.provider.ready(current, &address()).await;
-        ready.expect("a rotation can succeed")
+        ready.expect("a rotation can succeed").secret
     }
 
     /// The server's answer, twice the same.

@@ -8,8 +8,8 @@ use rand::SeedableRng;
 use rand::rngs::StdRng;
 use twinkey_core::{
     Choose, Description, DocumentError, Fence, KeyLabel, LastLook, Listing, Origin, Provider,
-    ProviderError, Random, Retired, RetiredKey, Retiring, SecretAddress, SecretId, SecretValue,
-    Selector, Stage, Store, StoreError, Verdict, Version, VersionId,
+    ProviderError, Random, Ready, Retired, RetiredKey, Retiring, SecretAddress, SecretId,
+    SecretValue, Selector, Stage, Store, StoreError, Verdict, Version, VersionId,
 };
 use twinkey_testkit::{
     Deviation, FakeClock, FakeKind, FakeProvider, FakeSecret, FakeSecretsManager, FakeServer,
@@ -283,7 +283,7 @@ mod provider {
             &self,
             current: &FakeSecret,
             address: &SecretAddress,
-        ) -> Result<FakeSecret, ProviderError> {
+        ) -> Result<Ready<FakeSecret>, ProviderError> {
             self.inner.ready(current, address).await
         }
 

@@ -128,7 +128,7 @@ impl Provider for Marked {
         &self,
         current: &FakeSecret,
         address: &SecretAddress,
-    ) -> Result<FakeSecret, ProviderError> {
+    ) -> Result<Ready<FakeSecret>, ProviderError> {
         self.inner.ready(current, address).await
     }
 
@@ -250,6 +250,7 @@ async fn p10_a_key_is_inspected_only_at_the_server_that_current_names() {
         key: current.key_id(),
         expires_at: current.expires_at,
         last_used: None,
+        in_use: None,
         verdict: Verdict::Accepted,
     };
     assert_eq!(seen, expected);

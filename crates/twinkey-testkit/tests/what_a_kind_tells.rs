@@ -94,7 +94,7 @@ impl Provider for Session {
         &self,
         current: &FakeSecret,
         address: &SecretAddress,
-    ) -> Result<FakeSecret, ProviderError> {
+    ) -> Result<Ready<FakeSecret>, ProviderError> {
         self.inner.ready(current, address).await
     }
 
@@ -148,7 +148,7 @@ impl Provider for Exhausted {
         &self,
         current: &FakeSecret,
         address: &SecretAddress,
-    ) -> Result<FakeSecret, ProviderError> {
+    ) -> Result<Ready<FakeSecret>, ProviderError> {
         self.0.ready(current, address).await
     }
 

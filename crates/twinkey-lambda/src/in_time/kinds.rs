@@ -4,9 +4,9 @@ use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
 use twinkey_catalog::{Catalog, Wrap};
 use twinkey_core::{
-    Choose, DocumentError, ErrorKind, Fence, Issue, KeyLabel, Kinds, LastLook, Listing, Origin,
-    Provider, ProviderError, Random, Retired, RetiredKey, Retiring, Rotator, SecretAddress,
-    SecretValue, Verdict,
+    Choose, DocumentError, ErrorKind, Fence, InUse, Issue, KeyLabel, Kinds, LastLook, Listing,
+    Origin, Provider, ProviderError, Random, Ready, Retired, RetiredKey, Retiring, Rotator,
+    SecretAddress, SecretValue, Verdict,
 };
 
 use crate::deadline::Deadline;
@@ -74,7 +74,7 @@ impl<P: Provider<Secret: 'static>> Provider for ProviderInTime<P> {
         &self,
         current: &P::Secret,
         address: &SecretAddress,
-    ) -> Result<P::Secret, ProviderError> {
+    ) -> Result<Ready<P::Secret>, ProviderError> {
         self.keep(self.provider.ready(current, address)).await
     }
 
@@ -96,6 +96,10 @@ impl<P: Provider<Secret: 'static>> Provider for ProviderInTime<P> {
 
     fn lifetime(&self) -> Option<TimeDelta> {
         self.provider.lifetime()
+    }
+
+    async fn in_use(&self, secret: &P::Secret) -> Result<Option<InUse>, ProviderError> {
+        self.keep(self.provider.in_use(secret)).await
     }
 
     async fn last_used(&self, secret: &P::Secret) -> Result<Option<DateTime<Utc>>, ProviderError> {

@@ -21,7 +21,7 @@ async fn p5_the_same_apply_may_come_again_at_every_point() {
         }
         // createSecret, too: the redelivery finds the pair made, and changes nothing.
         let ready = scene.provider.ready(&current.secret, &scene.address).await;
-        assert_eq!(ready.unwrap().twin(), Some(pending.user()));
+        assert_eq!(ready.unwrap().secret.twin(), Some(pending.user()));
         current = pending;
     }
     // Published, and then once more.

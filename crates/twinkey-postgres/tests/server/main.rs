@@ -18,6 +18,7 @@ mod fake_server;
 mod fence;
 mod guard;
 mod iam;
+mod in_use;
 mod interruptions;
 mod names;
 mod probe;

@@ -188,6 +188,7 @@ impl Scene {
     /// createSecret.
     pub(crate) async fn create(&mut self, current: &Stored) -> Result<Stored, ProviderError> {
         let ready = self.provider.ready(&current.secret, &self.address).await?;
+        let ready = ready.secret;
         assert_eq!(
             self.provider.verify(&ready).await?,
             Verdict::Accepted,
