@@ -5,13 +5,13 @@ use std::sync::Arc;
 use serde::Deserialize;
 use serde_json::Value;
 use twinkey_core::{
-    Borrow, Clock, DocumentError, IamTokens, Kinds, Provider, Rotator, SecretAddress, SecretValue,
-    Sign,
+    Borrow, Clock, DocumentError, ErrorKind, IamTokens, Kinds, Provider, ProviderError, Rotator,
+    SecretAddress, SecretValue, Sign,
 };
 use twinkey_github::{DEPLOY_KEY_KIND, Github, TOKEN_KIND};
 use twinkey_postgres::PostgresProvider;
-pub use twinkey_postgres::adoption;
 use twinkey_postgres::adoption::Adoption;
+pub use twinkey_postgres::{EndedSessions, adoption};
 
 /// Every kind of key that twinkey rotates.
 #[derive(Clone)]
@@ -154,6 +154,23 @@ impl Catalog {
         }
     }
 
+    /// Ends the sessions that were opened with dead keys of the secret. Only Postgres has such; another kind is
+    /// refused by its field.
+    pub async fn end_sessions(
+        &self,
+        value: &SecretValue,
+        address: &SecretAddress,
+    ) -> Result<Vec<EndedSessions>, ProviderError> {
+        match Known::of(value) {
+            Ok(Known::Postgres) => self.postgres.end_sessions(value, address).await,
+            Ok(_) => Err(refused(&DocumentError::new(
+                "kind",
+                "has no sessions to end; only a document with \"engine\": \"postgres\" has",
+            ))),
+            Err(error) => Err(refused(&error)),
+        }
+    }
+
     /// The rotator for a document, with `wrap` around its provider.
     pub fn open_wrapped(
         &self,
@@ -165,6 +182,16 @@ impl Catalog {
             Known::DeployKey => wrap.wrap(self.github.deploy_keys()),
             Known::Postgres => wrap.wrap(self.postgres.clone()),
         })
+    }
+}
+
+fn refused(error: &DocumentError) -> ProviderError {
+    ProviderError {
+        kind: ErrorKind::Unusable,
+        code: "InvalidDocument",
+        message: error.to_string(),
+        hint: None,
+        retry_after: None,
     }
 }
 

@@ -6,7 +6,7 @@ use twinkey_core::{SecretId, Selector, Stage, escape_control};
 
 use crate::adopt_report;
 use crate::arguments::Adopt;
-use crate::place::{At, Opened};
+use crate::place::Opened;
 use crate::present::{self, bytes, line};
 use crate::problem::Problem;
 
@@ -28,7 +28,7 @@ pub(crate) async fn adopt(opened: &Opened, adopt: &Adopt) -> Result<(), Problem>
 
 async fn attempt(opened: &Opened, adopt: &Adopt, secret: &SecretId) -> Result<(), Problem> {
     let store = opened.store();
-    let named = marked_as(opened, secret).await?;
+    let named = opened.marked_as(secret).await?;
     let current = Selector::Stage(Stage::Current);
     let document = store.read(&named, &current).await?.value;
     let catalog = opened.catalog().await?;
@@ -57,14 +57,6 @@ async fn attempt(opened: &Opened, adopt: &Adopt, secret: &SecretId) -> Result<()
         adopt_report::show(secret, &view.report);
     }
     Ok(())
-}
-
-/// The name that a rotation would write into its mark. A part of an ARN is none.
-async fn marked_as(opened: &Opened, secret: &SecretId) -> Result<SecretId, Problem> {
-    match &opened.at {
-        At::Embedded(_) => Ok(secret.clone()),
-        At::Aws(aws) => Ok(aws.store.look(secret).await?.arn),
-    }
 }
 
 /// What was run is told before anything else can fail.

@@ -36,7 +36,8 @@ pub(crate) enum Command {
     Init(Init),
     /// Store a secret document; it becomes AWSCURRENT
     Put(Put),
-    /// Set policy: twinkey:schedule, twinkey:min-overlap, or tags of your own
+    /// Set policy: twinkey:schedule, twinkey:min-overlap, twinkey:in-use, twinkey:hold-limit, or tags of
+    /// your own
     Tag(Tag),
     /// Remove tags
     Untag(Untag),
@@ -49,6 +50,8 @@ pub(crate) enum Command {
     /// Look at a Postgres secret's roles before the first rotation: what they are, own and may, what is in
     /// the way, and the SQL that mends it. Changes nothing unless told to
     Adopt(Adopt),
+    /// End the sessions at a Postgres server that were opened with keys that are dead now, and no others
+    EndSessions(EndSessions),
     /// Show versions, ages, which keys are live as their server says now, and what is due
     Status(Status),
     /// Stay in the foreground and rotate whatever is due, until SIGTERM or Ctrl-C
@@ -62,6 +65,7 @@ impl Command {
             Self::List(output) => output.json,
             Self::Rotate(rotate) => rotate.output.json,
             Self::Adopt(adopt) => adopt.output.json,
+            Self::EndSessions(end) => end.output.json,
             Self::Status(status) => status.output.json,
             _ => false,
         }
@@ -162,6 +166,14 @@ pub(crate) struct Adopt {
     /// Print a script for psql and nothing else, for somebody with more rights than the admin
     #[arg(long, conflicts_with_all = ["apply", "json"])]
     pub(crate) sql: bool,
+    #[command(flatten)]
+    pub(crate) output: Output,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct EndSessions {
+    /// The secret's name
+    pub(crate) name: String,
     #[command(flatten)]
     pub(crate) output: Output,
 }

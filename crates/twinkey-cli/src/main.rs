@@ -4,6 +4,7 @@ mod adopt;
 mod adopt_report;
 mod arguments;
 mod configuration;
+mod end_sessions;
 mod follow;
 mod here;
 mod init;
@@ -66,6 +67,7 @@ async fn execute(arguments: &Arguments, location: &Location) -> Result<(), Probl
         Command::List(output) => list::list(&opened, output.json).await,
         Command::Rotate(rotate) => rotate::rotate(&opened, rotate).await,
         Command::Adopt(adopt) => adopt::adopt(&opened, adopt).await,
+        Command::EndSessions(end) => end_sessions::end_sessions(&opened, end).await,
         Command::Status(status) => status::status(&opened, status).await,
         Command::Run => run::run(&opened).await,
     }

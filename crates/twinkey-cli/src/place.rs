@@ -8,7 +8,7 @@ use twinkey_aws::{
     SecretsManagerStore, connect,
 };
 use twinkey_catalog::Catalog;
-use twinkey_core::{Borrow, Clock, IamTokens, Kinds, Store, StoreError, SystemClock};
+use twinkey_core::{Borrow, Clock, IamTokens, Kinds, SecretId, Store, StoreError, SystemClock};
 use twinkey_local::{LocalStore, Wrapping};
 
 use crate::location::{Files, Location};
@@ -41,6 +41,14 @@ impl Aws {
 }
 
 impl Opened {
+    /// The name that a rotation writes into its mark. A part of an ARN is none.
+    pub(crate) async fn marked_as(&self, secret: &SecretId) -> Result<SecretId, Problem> {
+        match &self.at {
+            At::Embedded(_) => Ok(secret.clone()),
+            At::Aws(aws) => Ok(aws.store.look(secret).await?.arn),
+        }
+    }
+
     pub(crate) async fn open(location: &Location) -> Result<Self, Problem> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let at = match location {

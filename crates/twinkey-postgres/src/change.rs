@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use twinkey_core::{DocumentError, Fence, KeyId, LastLook, Retired, RetiredKey, VersionStamp};
 
 use crate::document::PostgresSecret;
@@ -11,6 +12,7 @@ use crate::pair::Pairing;
 use crate::provider::doing;
 use crate::rights;
 use crate::session::{Session, StatementError};
+use crate::sessions;
 use crate::snapshot::Snapshot;
 use crate::sqlstate::is_collision;
 use crate::statement;
@@ -19,6 +21,9 @@ use crate::verifier::Verifier;
 /// How often a change is tried that somebody else's got in the way of.
 const ATTEMPTS: u32 = 6;
 const FIRST_PAUSE: Duration = Duration::from_millis(20);
+
+/// The statements, whose place the new key takes, and since when it has it.
+type Planned = (String, Option<VersionStamp>, DateTime<Utc>);
 
 /// Makes the server accept a pending password.
 pub(crate) struct Change<'a> {
@@ -76,11 +81,15 @@ impl<'a> Change<'a> {
         let names = [self.pending.username(), self.twin, self.owner];
         let taken = Snapshot::take(session, self.twin, &names).await;
         let snapshot = taken.map_err(doing("looking at the roles"))?;
-        let (sql, replaced) = self.sql(&snapshot)?;
+        let (sql, replaced, changed_at) = self.sql(&snapshot)?;
         let in_time = self.last_look.take(replaced.as_ref()).await;
         in_time.map_err(PostgresError::LastLook)?;
         let changed = session.execute(&sql).await;
         changed.map_err(doing("changing the role"))?;
+        if self.pending.ends_sessions() {
+            let ended = sessions::end(session, self.pending.username(), changed_at).await;
+            ended.map_err(doing("ending the sessions of the retired key"))?;
+        }
         Ok(replaced.map(|there| RetiredKey {
             key: KeyId::new(self.pending.username()),
             version: Some(there.id),
@@ -89,10 +98,10 @@ impl<'a> Change<'a> {
     }
 
     /// What to do, by what the server says now, and whose place the new key takes.
-    fn sql(&self, snapshot: &Snapshot) -> Result<(String, Option<VersionStamp>), PostgresError> {
+    fn sql(&self, snapshot: &Snapshot) -> Result<Planned, PostgresError> {
         let role = self.pending.username();
         match Pairing::find(snapshot, self.twin, role, &self.fence.address)? {
-            Pairing::First => Ok((self.creation(snapshot)?, None)),
+            Pairing::First => Ok((self.creation(snapshot)?, None, snapshot.now)),
             Pairing::Marked(mark) => {
                 if let Some(later) = mark.later_than(role, &self.fence.pending) {
                     return Err(PostgresError::Superseded {
@@ -101,8 +110,10 @@ impl<'a> Change<'a> {
                     });
                 }
                 let replaced = mark.other_than(role, &self.fence.pending).cloned();
-                let mark = mark.advanced(role, self.fence);
-                Ok((statement::replace(role, &self.verifier, &mark), replaced))
+                let mark = mark.advanced(role, self.fence, snapshot.now);
+                let changed_at = mark.changed_at(role).unwrap_or(snapshot.now);
+                let sql = statement::replace(role, &self.verifier, &mark);
+                Ok((sql, replaced, changed_at))
             }
         }
     }
@@ -115,7 +126,11 @@ impl<'a> Change<'a> {
             return Err(doing("looking at the roles")(StatementError::Form));
         };
         let address = self.fence.address.clone();
-        let mark = Mark::new(address, self.twin, role, self.owner).advanced(role, self.fence);
+        let mark = Mark::new(address, self.twin, role, self.owner).advanced(
+            role,
+            self.fence,
+            snapshot.now,
+        );
         Ok(statement::create_twin(
             original,
             admin,

@@ -32,6 +32,7 @@ pub struct PostgresSecret {
     twin: Option<String>,
     owner: Option<String>,
     probe: Option<String>,
+    ends_sessions: bool,
 }
 
 impl fmt::Debug for PostgresSecret {
@@ -66,6 +67,11 @@ impl PostgresSecret {
     #[must_use]
     pub fn owner(&self) -> Option<&str> {
         self.owner.as_deref()
+    }
+
+    /// Whether a rotation ends the sessions of the key that it retires.
+    pub(crate) fn ends_sessions(&self) -> bool {
+        self.ends_sessions
     }
 
     /// What a login must be able to ask the database.
@@ -187,6 +193,7 @@ impl PostgresSecret {
             twin: field::optional_role(&fields, "twin")?,
             owner: field::optional_role(&fields, "owner")?,
             probe: optional_text(&fields, "probe")?,
+            ends_sessions: field::yes(&fields, "end_sessions")?,
             fields,
         };
         if secret.twin.as_ref() == Some(&secret.username) {
@@ -242,6 +249,7 @@ impl Credential for PostgresSecret {
             ("twin", self.twin.as_ref() == Some(&current.username)),
             ("username", current.may_be_followed_by(&self.username)),
             ("probe", self.probe == current.probe),
+            ("end_sessions", self.ends_sessions == current.ends_sessions),
             (
                 "owner",
                 current.owner.is_none() || self.owner == current.owner,

@@ -153,3 +153,11 @@ fn ssl(fields: &Fields) -> Result<Option<TlsMode>, DocumentError> {
         TlsMode::Plaintext
     }))
 }
+/// A field that is true, or not.
+pub(crate) fn yes(fields: &Fields, field: &str) -> Result<bool, DocumentError> {
+    match fields.get(field) {
+        None | Some(Value::Null) => Ok(false),
+        Some(Value::Bool(yes)) => Ok(*yes),
+        Some(_) => Err(DocumentError::new(field, "must be true or false")),
+    }
+}

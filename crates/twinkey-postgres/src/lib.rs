@@ -10,6 +10,7 @@ mod connect_error;
 mod connection;
 mod difference;
 mod document;
+mod ending;
 mod error;
 mod failed_login;
 mod field;
@@ -32,5 +33,6 @@ mod tls;
 mod verifier;
 
 pub use document::PostgresSecret;
+pub use ending::EndedSessions;
 pub use provider::PostgresProvider;
 pub use settings::{ADMIN_HOSTS, ALLOW_PLAINTEXT, Settings, SettingsError, Timeouts};

@@ -1,5 +1,6 @@
 //! The mark that we leave at the server: a comment on the twin, and only there.
 
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use twinkey_core::{Fence, SecretAddress, VersionStamp};
 
@@ -19,6 +20,10 @@ pub(crate) struct Mark {
     original_key: Option<VersionStamp>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     twin_key: Option<VersionStamp>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    original_changed_at: Option<DateTime<Utc>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    twin_changed_at: Option<DateTime<Utc>>,
 }
 
 impl Mark {
@@ -32,6 +37,8 @@ impl Mark {
             owner: owner.into(),
             original_key: None,
             twin_key: None,
+            original_changed_at: None,
+            twin_changed_at: None,
         }
     }
 
@@ -72,18 +79,44 @@ impl Mark {
 
     /// The version in a role's place, unless it is this one.
     pub(crate) fn other_than(&self, role: &str, stamp: &VersionStamp) -> Option<&VersionStamp> {
-        let there = if role == self.twin {
+        self.key(role).filter(|there| there.id != stamp.id)
+    }
+
+    fn holds(&self, role: &str, stamp: &VersionStamp) -> bool {
+        self.key(role).is_some_and(|there| there.id == stamp.id)
+    }
+
+    fn key(&self, role: &str) -> Option<&VersionStamp> {
+        if role == self.twin {
             self.twin_key.as_ref()
         } else {
             self.original_key.as_ref()
-        };
-        there.filter(|there| there.id != stamp.id)
+        }
     }
 
-    /// The mark after a change of `role`. The other role's place only ever moves forward: a
+    /// When the key in a role was put there, by the server's clock: sessions that began before were opened with
+    /// a key that is dead.
+    pub(crate) fn changed_at(&self, role: &str) -> Option<DateTime<Utc>> {
+        if role == self.twin {
+            self.twin_changed_at
+        } else {
+            self.original_changed_at
+        }
+    }
+
+    /// The mark after a change of `role` at this time of the server's. A repeated change has the time of the
+    /// first. The other role's place only ever moves forward: a
     /// late redelivery knows an older version of it than we may have marked since.
-    pub(crate) fn advanced(&self, role: &str, fence: &Fence) -> Self {
+    pub(crate) fn advanced(&self, role: &str, fence: &Fence, now: DateTime<Utc>) -> Self {
         let mut next = self.clone();
+        let changed_at = if role == self.twin {
+            &mut next.twin_changed_at
+        } else {
+            &mut next.original_changed_at
+        };
+        if changed_at.is_none() || !self.holds(role, &fence.pending) {
+            *changed_at = Some(now);
+        }
         let (changed, other) = if role == self.twin {
             (&mut next.twin_key, &mut next.original_key)
         } else {
@@ -101,7 +134,7 @@ impl Mark {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use chrono::{DateTime, TimeDelta};
+    use chrono::TimeDelta;
     use twinkey_core::{SecretId, VersionId};
 
     use super::*;
@@ -128,13 +161,17 @@ mod tests {
         }
     }
 
+    fn at(seconds: i64) -> DateTime<Utc> {
+        DateTime::UNIX_EPOCH + TimeDelta::seconds(seconds)
+    }
+
     fn mark() -> Mark {
         Mark::new(address(), "app", "app_clone", "app")
     }
 
     #[test]
     fn a_mark_is_read_as_it_was_written_and_nothing_else_is_one() {
-        let mark = mark().advanced("app_clone", &fence(1, 2));
+        let mark = mark().advanced("app_clone", &fence(1, 2), at(2));
         assert_eq!(Mark::parse(&mark.render()), Some(mark.clone()));
         let later = mark.render().replace("\"version\":1", "\"version\":2");
         for other in ["the shop's login", "twinkey:{}", later.as_str()] {
@@ -145,7 +182,7 @@ mod tests {
 
     #[test]
     fn p5_an_older_pending_is_stopped_and_the_same_one_may_come_again() {
-        let mark = mark().advanced("app_clone", &fence(1, 4));
+        let mark = mark().advanced("app_clone", &fence(1, 4), at(4));
         assert!(mark.later_than("app_clone", &stamp(3)).is_some());
         assert!(mark.later_than("app_clone", &stamp(4)).is_none());
         assert!(mark.later_than("app_clone", &stamp(5)).is_none());
@@ -156,9 +193,27 @@ mod tests {
     #[test]
     fn p5_a_late_redelivery_does_not_take_the_other_roles_place_back() {
         let mark = mark()
-            .advanced("app_clone", &fence(1, 2))
-            .advanced("app", &fence(2, 3))
-            .advanced("app_clone", &fence(1, 2));
+            .advanced("app_clone", &fence(1, 2), at(2))
+            .advanced("app", &fence(2, 3), at(3))
+            .advanced("app_clone", &fence(1, 2), at(2));
         assert!(mark.later_than("app", &stamp(1)).is_some());
+    }
+
+    #[test]
+    fn a_repeated_change_has_the_time_of_the_first_and_a_mark_of_old_has_none() {
+        let first = mark().advanced("app_clone", &fence(1, 2), at(10));
+        let again = first.advanced("app_clone", &fence(1, 2), at(11));
+        assert_eq!(again.changed_at("app_clone"), Some(at(10)));
+        assert_eq!(again.changed_at("app"), None);
+        let later = again.advanced("app_clone", &fence(3, 4), at(12));
+        assert_eq!(later.changed_at("app_clone"), Some(at(12)));
+        assert_eq!(Mark::parse(&first.render()), Some(first.clone()));
+        let of_old = Mark {
+            twin_changed_at: None,
+            ..first
+        };
+        assert!(!of_old.render().contains("changed_at"));
+        let repeated = of_old.advanced("app_clone", &fence(1, 2), at(13));
+        assert_eq!(repeated.changed_at("app_clone"), Some(at(13)));
     }
 }

@@ -66,7 +66,7 @@ impl PostgresProvider {
         Adoption::new(connector, Arc::clone(&self.borrow), value, address)
     }
 
-    async fn admin(&self, secret: &PostgresSecret) -> Result<Session, PostgresError> {
+    pub(crate) async fn admin(&self, secret: &PostgresSecret) -> Result<Session, PostgresError> {
         admin::open(&self.connector, self.borrow.as_ref(), secret).await
     }
 
@@ -86,6 +86,9 @@ impl PostgresProvider {
         let snapshot = Snapshot::take(&session, secret.username(), &names).await;
         let snapshot = snapshot.map_err(doing("looking at the roles"))?;
         let completed = complete(secret, &snapshot, address)?;
+        if completed.ends_sessions() {
+            rights::check_ending(&snapshot)?;
+        }
         let replaced = completed
             .twin()
             .filter(|twin| snapshot.role(twin).is_some());

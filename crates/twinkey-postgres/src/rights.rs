@@ -68,6 +68,21 @@ pub(crate) fn check_acting_everywhere(role: &Role, owner: &str) -> Result<(), Po
     })
 }
 
+/// Whether the admin may end others' sessions, where the document wants that.
+pub(crate) fn check_ending(snapshot: &Snapshot) -> Result<(), PostgresError> {
+    match Rights::of(snapshot) {
+        Some(rights) if !snapshot.may_end_sessions => Err(PostgresError::MissingRight {
+            admin: rights.admin.name.clone(),
+            right: "to end sessions and to see when they began".into(),
+            mend: format!(
+                "GRANT pg_signal_backend, pg_read_all_stats TO {};",
+                escape_identifier(&rights.admin.name)
+            ),
+        }),
+        _ => Ok(()),
+    }
+}
+
 /// Whether the two roles of a pair can do the same once they are logged in.
 pub(crate) fn check_equal(
     snapshot: &Snapshot,

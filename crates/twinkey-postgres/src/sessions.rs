@@ -1,6 +1,6 @@
-//! Who is connected as a role.
+//! Who is connected as a role, and the end of it.
 
-use chrono::DateTime;
+use chrono::{DateTime, Utc};
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::{ToSql, Type};
 use twinkey_core::{Consumer, InUse, KeyId};
@@ -54,4 +54,29 @@ pub(crate) async fn look(session: &Session, role: &str) -> Result<Option<InUse>,
         }
     }
     Ok(Some(in_use))
+}
+
+/// By the server's own clock, so that no two are compared.
+const END: &str = "
+SELECT pg_catalog.count(*) FILTER (WHERE pg_catalog.pg_terminate_backend(a.pid)) AS ended
+  FROM pg_catalog.pg_stat_activity a
+ WHERE a.usename = $1::text
+   AND a.pid <> pg_catalog.pg_backend_pid()
+   AND a.backend_start < pg_catalog.to_timestamp($2::float8 / 1000000)";
+
+/// Ends the sessions of a role that began before; returns how many. A session that we may not look at is not
+/// ended. Repeatable.
+pub(crate) async fn end(
+    session: &Session,
+    role: &str,
+    before: DateTime<Utc>,
+) -> Result<u64, StatementError> {
+    #[allow(clippy::cast_precision_loss)] // Exact for some centuries.
+    let before = before.timestamp_micros() as f64;
+    let parameters: [(&(dyn ToSql + Sync), Type); 2] =
+        [(&role, Type::TEXT), (&before, Type::FLOAT8)];
+    let rows = session.query(END, &parameters).await?;
+    let row = rows.first().ok_or(StatementError::Form)?;
+    let ended: i64 = row.try_get("ended").map_err(|_| StatementError::Form)?;
+    Ok(u64::try_from(ended).unwrap_or_default())
 }

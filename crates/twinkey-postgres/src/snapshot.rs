@@ -1,5 +1,6 @@
 //! What the server says of the roles concerned, and of us: everything in one statement.
 
+use chrono::{DateTime, Utc};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use tokio_postgres::Row;
@@ -13,6 +14,10 @@ use crate::session::{Session, StatementError};
 pub(crate) struct Snapshot {
     pub(crate) major_version: u32,
     pub(crate) read_only: bool,
+    /// The server's clock.
+    pub(crate) now: DateTime<Utc>,
+    /// Whether the session may end others', and see when they began.
+    pub(crate) may_end_sessions: bool,
     /// As whom the session logged in.
     pub(crate) login: String,
     /// As whom it acts.
@@ -116,6 +121,8 @@ impl Snapshot {
         Ok(Self {
             major_version: session.major_version(),
             read_only: field(row, "read_only")?,
+            now: DateTime::from_timestamp_micros(field(row, "now")?).ok_or(StatementError::Form)?,
+            may_end_sessions: field(row, "may_end_sessions")?,
             login: field(row, "login")?,
             acts_as: field(row, "acts_as")?,
             roles: rows.iter().map(Role::read).collect::<Result<_, _>>()?,
@@ -288,6 +295,9 @@ SELECT r.rolname::text AS name,
              FROM pg_catalog.pg_roles o
             WHERE r.rolname::text = ANY ($1)
               AND pg_catalog.pg_has_role(r.oid, o.oid, '{acting}'))::text, '[]') AS may_act_as,
+       (pg_catalog.date_part('epoch', pg_catalog.clock_timestamp()) * 1000000)::bigint AS now,
+       pg_catalog.pg_has_role('pg_signal_backend', 'USAGE')
+           AND pg_catalog.pg_has_role('pg_read_all_stats', 'USAGE') AS may_end_sessions,
        session_user::text AS login,
        current_user::text AS acts_as,
        pg_catalog.pg_is_in_recovery()
@@ -304,6 +314,8 @@ pub(crate) fn of_roles(major_version: u32, roles: Vec<Role>) -> Snapshot {
     Snapshot {
         major_version,
         read_only: false,
+        now: DateTime::UNIX_EPOCH,
+        may_end_sessions: false,
         login: "admin".into(),
         acts_as: "admin".into(),
         roles,

@@ -13,6 +13,7 @@ mod adopting;
 mod client_certificate;
 mod contract;
 mod document_fields;
+mod ending;
 mod failures;
 mod fake_server;
 mod fence;
