@@ -244,25 +244,6 @@ async fn p5_an_invocation_frozen_at_each_call_while_two_rotations_pass_changes_n
     }
 }
 
-/// An invocation that froze while it held the server's lock is ended by the server after a while:
-/// until then the redelivery is told to come again.
-async fn deliver_patiently(world: &mut World<'_>, step: Step, call: usize) {
-    const ATTEMPTS: usize = 10;
-    for _ in 1..ATTEMPTS {
-        match world.deliver(step).await {
-            Err(error) if error.cause.is_transient() => {}
-            result => {
-                result.unwrap_or_else(|error| panic!("call {call}: {error}"));
-                return;
-            }
-        }
-    }
-    world
-        .deliver(step)
-        .await
-        .unwrap_or_else(|error| panic!("call {call}: {error}"));
-}
-
 async fn frozen_at(site: &Site, call: usize) {
     let mut world = World::new(site, 2, Injector::default()).await;
     let (token, injector) = (world.token.clone(), world.injector.clone());
@@ -286,8 +267,10 @@ async fn frozen_at(site: &Site, call: usize) {
         injector.until_frozen(frozen.as_mut()).await,
         "call {call} was not reached"
     );
+    // What is frozen holds nothing: nobody has to wait for it or come again.
     for step in Step::ALL {
-        deliver_patiently(&mut world, step, call).await;
+        let delivered = world.deliver(step).await;
+        delivered.unwrap_or_else(|error| panic!("call {call}: {error}"));
     }
     world.rotate().await;
     world.rotate().await;

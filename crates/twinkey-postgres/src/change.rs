@@ -1,6 +1,4 @@
-//! One change of one role, in one transaction, fenced by the mark that it reads after the lock.
-
-use std::time::Duration;
+//! One change of one role, in one message, fenced by the marks: they are read before, and must still be the same.
 
 use chrono::{DateTime, Utc};
 use twinkey_core::{DocumentError, Fence, KeyId, LastLook, Retired, RetiredKey, VersionStamp};
@@ -14,16 +12,17 @@ use crate::rights;
 use crate::session::{Session, StatementError};
 use crate::sessions;
 use crate::snapshot::Snapshot;
-use crate::sqlstate::is_collision;
 use crate::statement;
+use crate::turn::{Turn, Turns};
 use crate::verifier::Verifier;
 
-/// How often a change is tried that somebody else's got in the way of.
-const ATTEMPTS: u32 = 6;
-const FIRST_PAUSE: Duration = Duration::from_millis(20);
-
-/// The statements, whose place the new key takes, and since when it has it.
-type Planned = (String, Option<VersionStamp>, DateTime<Utc>);
+/// What to do by what the server says now.
+enum Plan {
+    /// Another delivery of the same has just done it.
+    Made,
+    /// The statements, whose place the new key takes, and since when it has it.
+    Make(String, Option<VersionStamp>, DateTime<Utc>),
+}
 
 /// Makes the server accept a pending password.
 pub(crate) struct Change<'a> {
@@ -54,54 +53,52 @@ impl<'a> Change<'a> {
         })
     }
 
-    /// Our own changes wait for each other; another's of the same role makes ours fail, and
-    /// tried again it passes or finds out why not.
-    pub(crate) async fn make_despite_collisions(
+    /// Our own changes take turns; another's of the same role makes ours fail, and tried again it passes or finds out
+    /// why not.
+    pub(crate) async fn make_despite_others(
         &self,
         session: &Session,
     ) -> Result<Option<RetiredKey>, PostgresError> {
-        let mut pause = FIRST_PAUSE;
-        for _ in 1..ATTEMPTS {
-            match self.make(session).await {
-                Err(error) if collided(&error) => {}
-                outcome => return outcome,
+        let mut turns = Turns::new(session, [self.pending.username(), self.twin]);
+        loop {
+            match self.make(session, turns.is_another()).await {
+                Err(error) => turns.wait_after(error).await?,
+                made => return made,
             }
-            let undone = session.execute("ROLLBACK").await;
-            undone.map_err(doing("undoing a change that collided"))?;
-            tokio::time::sleep(pause).await;
-            pause *= 2;
         }
-        self.make(session).await
     }
 
-    async fn make(&self, session: &Session) -> Result<Option<RetiredKey>, PostgresError> {
-        let begin = statement::begin([self.pending.username(), self.twin]);
-        let locked = session.execute(&begin).await;
-        locked.map_err(doing("waiting for the roles' turn"))?;
-        let names = [self.pending.username(), self.twin, self.owner];
+    async fn make(
+        &self,
+        session: &Session,
+        is_another: bool,
+    ) -> Result<Option<RetiredKey>, PostgresError> {
+        let role = self.pending.username();
+        let names = [role, self.twin, self.owner];
         let taken = Snapshot::take(session, self.twin, &names).await;
         let snapshot = taken.map_err(doing("looking at the roles"))?;
-        let (sql, replaced, changed_at) = self.sql(&snapshot)?;
+        let Plan::Make(sql, replaced, changed_at) = self.plan(&snapshot, is_another)? else {
+            return Ok(None);
+        };
         let in_time = self.last_look.take(replaced.as_ref()).await;
         in_time.map_err(PostgresError::LastLook)?;
-        let changed = session.execute(&sql).await;
-        changed.map_err(doing("changing the role"))?;
+        let turn = Turn::of(&snapshot, [role, self.twin]);
+        turn.change(session, "changing the role", &sql).await?;
         if self.pending.ends_sessions() {
-            let ended = sessions::end(session, self.pending.username(), changed_at).await;
+            let ended = sessions::end(session, role, changed_at).await;
             ended.map_err(doing("ending the sessions of the retired key"))?;
         }
         Ok(replaced.map(|there| RetiredKey {
-            key: KeyId::new(self.pending.username()),
+            key: KeyId::new(role),
             version: Some(there.id),
             how: Retired::Replaced,
         }))
     }
 
-    /// What to do, by what the server says now, and whose place the new key takes.
-    fn sql(&self, snapshot: &Snapshot) -> Result<Planned, PostgresError> {
+    fn plan(&self, snapshot: &Snapshot, is_another: bool) -> Result<Plan, PostgresError> {
         let role = self.pending.username();
         match Pairing::find(snapshot, self.twin, role, &self.fence.address)? {
-            Pairing::First => Ok((self.creation(snapshot)?, None, snapshot.now)),
+            Pairing::First => Ok(Plan::Make(self.creation(snapshot)?, None, snapshot.now)),
             Pairing::Marked(mark) => {
                 if let Some(later) = mark.later_than(role, &self.fence.pending) {
                     return Err(PostgresError::Superseded {
@@ -109,11 +106,15 @@ impl<'a> Change<'a> {
                         version: later.id.clone(),
                     });
                 }
+                // The first turn does it again: somebody may have changed the password by hand.
+                if is_another && mark.holds(role, &self.fence.pending) {
+                    return Ok(Plan::Made);
+                }
                 let replaced = mark.other_than(role, &self.fence.pending).cloned();
                 let mark = mark.advanced(role, self.fence, snapshot.now);
                 let changed_at = mark.changed_at(role).unwrap_or(snapshot.now);
                 let sql = statement::replace(role, &self.verifier, &mark);
-                Ok((sql, replaced, changed_at))
+                Ok(Plan::Make(sql, replaced, changed_at))
             }
         }
     }
@@ -139,9 +140,4 @@ impl<'a> Change<'a> {
             &mark,
         ))
     }
-}
-
-fn collided(error: &PostgresError) -> bool {
-    matches!(error, PostgresError::Statement { cause, .. }
-        if cause.state().is_some_and(is_collision))
 }

@@ -92,7 +92,7 @@ impl PostgresSecret {
         self.admin.as_ref().ok_or_else(|| {
             DocumentError::new(
                 "masterarn",
-                "is missing: it names the secret of a role that may change this one",
+                "is missing: it names the secret of a role that may change this one; an admin's own may name itself",
             )
         })
     }

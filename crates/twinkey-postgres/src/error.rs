@@ -38,6 +38,8 @@ pub(crate) enum PostgresError {
     IamUnavailable,
     #[error("the admin secret is for {admin}, this secret for {child}")]
     AdminHostMismatch { admin: Address, child: Address },
+    #[error("the admin secret names no host, and {0} is not on the operator's list")]
+    AdminHostMissing(Address),
     #[error(transparent)]
     Login(Box<FailedLogin>),
     #[error("{doing}: {cause}")]
@@ -83,7 +85,7 @@ pub(crate) enum PostgresError {
         reason: String,
         admin: String,
     },
-    #[error("the pair of roles was changed by somebody else while it was looked at")]
+    #[error("the pair of roles was changed by somebody else meanwhile")]
     PairChanged,
     #[error("psql cannot be told to connect to the database {0:?}: a line ends within its name")]
     DatabaseUnspeakable(String),
@@ -101,6 +103,10 @@ pub(crate) enum PostgresError {
         right: String,
         mend: String,
     },
+    #[error(
+        "{0} is to change itself, and from PostgreSQL 16 on only a superuser's twin can be made and changed so"
+    )]
+    AdminOfItself(String),
     #[error("a role {0} exists that twinkey has not made; it was left alone")]
     ForeignTwin(String),
     #[error("twinkey's mark is gone from {twin}, the twin of {original}; both were left alone")]
@@ -160,6 +166,7 @@ impl PostgresError {
             | Self::ForeignOwner { .. }
             | Self::DatabaseUnseen { .. }
             | Self::AdoptionDenied { .. }
+            | Self::AdminOfItself(_)
             | Self::MissingRight { .. } => ErrorKind::Denied,
             Self::ForeignTwin(_)
             | Self::MarkMissing { .. }
@@ -178,6 +185,7 @@ impl PostgresError {
             Self::IamToken(_) | Self::IamUnavailable => "IamTokenUnavailable",
             Self::LastLook(error) => error.code,
             Self::AdminHostMismatch { .. } => "AdminHostMismatch",
+            Self::AdminHostMissing(_) => "AdminHostMissing",
             Self::Login(login) => login.code(),
             Self::Statement { cause, .. } => statement_code(cause),
             Self::ServerReadOnly => "ServerReadOnly",
@@ -192,6 +200,7 @@ impl PostgresError {
             Self::SuperuserRole(_) => "SuperuserRole",
             Self::ForeignOwner { .. } => "ForeignOwner",
             Self::MissingRight { .. } | Self::AdoptionDenied { .. } => "MissingRight",
+            Self::AdminOfItself(_) => "AdminOfItself",
             Self::DatabaseUnseen { .. } => "DatabaseUnseen",
             Self::DatabaseUnspeakable(_) => "DatabaseUnspeakable",
             Self::PairChanged => "ConcurrentChange",
@@ -211,6 +220,10 @@ impl PostgresError {
             Self::AdminHostMismatch { child, .. } => format!(
                 "if both are the same server: TWINKEY_ADMIN_HOSTS={child}; \
                  else name this server's admin secret in masterarn"
+            ),
+            Self::AdminHostMissing(child) => format!(
+                "if the admin is one of that server: TWINKEY_ADMIN_HOSTS={child}; or add host and port to \
+                 the admin secret, if it is yours to change"
             ),
             Self::Login(login) => login.hint()?,
             Self::IamToken(_) => IAM.into(),
@@ -270,9 +283,14 @@ impl PostgresError {
             Self::DatabaseUnspeakable(_) => {
                 "see the statements without --sql, and run them with another client".into()
             }
-            Self::PairChanged => "look again: twinkey adopt NAME".into(),
+            Self::PairChanged => "do it again: it passes once nobody else is at the pair".into(),
             Self::AdoptionDenied { .. } => SCRIPT.into(),
             Self::MissingRight { mend, .. } | Self::RoleActsAsOther { mend, .. } => mend.clone(),
+            Self::AdminOfItself(role) => format!(
+                "name another admin's secret in masterarn, such as the master user's, which has been told: \
+                 GRANT {} TO <that admin> WITH ADMIN TRUE, INHERIT FALSE, SET FALSE;",
+                escape_identifier(role)
+            ),
             Self::ForeignTwin(role) => format!(
                 "add \"twin\" with an unused name to the document, or, if nobody needs that role: \
                  DROP ROLE {};",

@@ -1,5 +1,6 @@
 //! A login that did not come about: where, as whom, why, and what to do about it.
 
+use tokio_postgres::error::SqlState;
 use twinkey_core::ErrorKind;
 
 use crate::authentication_guard::Refusal;
@@ -27,6 +28,11 @@ pub(crate) enum Whose {
 }
 
 impl FailedLogin {
+    /// The server says so, or that it knows no such role, which it does not tell apart.
+    pub(crate) fn is_wrong_password(&self) -> bool {
+        matches!(&self.cause, ConnectError::Answer(answer) if answer.state == SqlState::INVALID_PASSWORD)
+    }
+
     pub(crate) fn kind(&self) -> ErrorKind {
         match &self.cause {
             ConnectError::HostNotFound

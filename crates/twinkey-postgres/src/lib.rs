@@ -30,6 +30,7 @@ mod snapshot;
 mod sqlstate;
 mod statement;
 mod tls;
+mod turn;
 mod verifier;
 
 pub use document::PostgresSecret;

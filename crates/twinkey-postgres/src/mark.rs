@@ -82,7 +82,8 @@ impl Mark {
         self.key(role).filter(|there| there.id != stamp.id)
     }
 
-    fn holds(&self, role: &str, stamp: &VersionStamp) -> bool {
+    /// Whether a role's place is this version's.
+    pub(crate) fn holds(&self, role: &str, stamp: &VersionStamp) -> bool {
         self.key(role).is_some_and(|there| there.id == stamp.id)
     }
 

@@ -28,6 +28,7 @@ use crate::settings::Settings;
 use crate::snapshot::{Role, Snapshot};
 use crate::sqlstate::is_bad_login;
 use crate::statement::{self, attributes};
+use crate::turn::{Turn, Turns};
 
 /// Rotates the passwords of pairs of login roles. Clones share what was set up once.
 #[derive(Clone)]
@@ -145,18 +146,35 @@ impl PostgresProvider {
 
     async fn take_away(&self, secret: &PostgresSecret) -> Result<Retired, PostgresError> {
         let clone = secret.clone_name();
+        let roles = [secret.username(), secret.twin().unwrap_or(&clone)];
         let session = self.admin(secret).await?;
-        let begin = statement::begin([secret.username(), secret.twin().unwrap_or(&clone)]);
-        let locked = session.execute(&begin).await;
-        locked.map_err(doing("waiting for the roles' turn"))?;
-        // Under the lock: nobody of ours replaces the password between this look and the change.
+        let mut turns = Turns::new(&session, roles);
+        let taken = loop {
+            match self.take_from(&session, secret, roles).await {
+                Err(error) => turns.wait_after(error).await?,
+                Ok(taken) => break taken,
+            }
+        };
+        session.close().await;
+        Ok(taken)
+    }
+
+    async fn take_from(
+        &self,
+        session: &Session,
+        secret: &PostgresSecret,
+        roles: [&str; 2],
+    ) -> Result<Retired, PostgresError> {
+        let taken = Snapshot::take(session, secret.username(), &roles).await;
+        let snapshot = taken.map_err(doing("looking at the roles"))?;
+        // After the look: whoever of ours replaces the password in between changes the mark.
         if !self.fits(secret).await? {
             return Ok(Retired::AlreadyGone);
         }
         let lock_out = statement::lock_out(secret.username());
-        let taken = session.execute(&lock_out).await;
-        taken.map_err(doing("taking the password away"))?;
-        session.close().await;
+        let turn = Turn::of(&snapshot, roles);
+        turn.change(session, "taking the password away", &lock_out)
+            .await?;
         if self.fits(secret).await? {
             return Err(PostgresError::StillAccepted(secret.username().into()));
         }
@@ -171,7 +189,7 @@ impl PostgresProvider {
     ) -> Result<Option<RetiredKey>, PostgresError> {
         let change = Change::new(pending, fence, last_look)?;
         let session = self.admin(pending).await?;
-        let replaced = change.make_despite_collisions(&session).await?;
+        let replaced = change.make_despite_others(&session).await?;
         session.close().await;
         Ok(replaced)
     }

@@ -111,6 +111,7 @@ pub(crate) fn check_change(snapshot: &Snapshot, roles: &[&Role]) -> Result<(), P
         return Ok(());
     };
     rights.check_createrole()?;
+    rights.check_others(roles)?;
     for role in roles {
         rights.check_role(role)?;
     }
@@ -186,6 +187,15 @@ impl<'a> Rights<'a> {
             return Ok(());
         }
         Err(self.missing("CREATEROLE", "CREATEROLE"))
+    }
+
+    /// Who makes a role has ADMIN OPTION on it, and so is its member: it cannot be a member of him too.
+    fn check_others(&self, roles: &[&Role]) -> Result<(), PostgresError> {
+        let is_its_own = roles.iter().any(|role| role.is_me);
+        if self.major_version >= ADMIN_OPTION_NEEDED && is_its_own {
+            return Err(PostgresError::AdminOfItself(self.admin.name.clone()));
+        }
+        Ok(())
     }
 
     fn check_role(&self, role: &Role) -> Result<(), PostgresError> {

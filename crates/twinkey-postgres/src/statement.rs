@@ -9,33 +9,14 @@ use crate::mark::Mark;
 use crate::snapshot::{Membership, Role, Setting};
 use crate::verifier::Verifier;
 
-/// Opens a transaction that waits for its turn at both roles. In one order for everybody, and
-/// at a level on which what follows sees what others did while it waited.
-pub(crate) fn begin(roles: [&str; 2]) -> String {
-    let mut roles = roles;
-    roles.sort_unstable();
-    let lock = |role| {
-        let name = escape_literal(&format!("twinkey:{role}"));
-        format!("pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended({name}, 0))")
-    };
-    format!(
-        "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SELECT {}, {};",
-        lock(roles[0]),
-        lock(roles[1])
-    )
-}
-
 /// Gives a role a new password, and writes the mark.
 pub(crate) fn replace(role: &str, verifier: &Verifier, mark: &Mark) -> String {
-    format!("{} {} COMMIT;", password(role, verifier), comment(mark))
+    format!("{} {}", password(role, verifier), comment(mark))
 }
 
 /// Takes a role's password away: no password opens it any longer.
 pub(crate) fn lock_out(role: &str) -> String {
-    format!(
-        "ALTER ROLE {} PASSWORD NULL; COMMIT;",
-        escape_identifier(role)
-    )
+    format!("ALTER ROLE {} PASSWORD NULL;", escape_identifier(role))
 }
 
 /// Ends both keys of a pair, and then the mark on it.
@@ -71,7 +52,7 @@ pub(crate) fn create_twin(
     }
     let owner = escape_literal(&mark.owner);
     let _ = write!(sql, " ALTER ROLE {twin} SET role TO {owner};");
-    let _ = write!(sql, " {} COMMIT;", comment(mark));
+    let _ = write!(sql, " {}", comment(mark));
     sql
 }
 
@@ -227,11 +208,6 @@ mod tests {
         assert!(sql.contains("GRANT \"a\"\"; DROP ROLE b; -- \\ ' %s\" TO \"twin\"\"\";"));
         assert!(sql.contains("SET role TO  E'a\"; DROP ROLE b; -- \\\\ '' %s';"));
         assert!(sql.contains("it''s"));
-    }
-
-    #[test]
-    fn both_orders_of_a_pair_wait_in_the_same_order() {
-        assert_eq!(begin(["a", "b"]), begin(["b", "a"]));
     }
 
     #[test]

@@ -14,7 +14,7 @@ use crate::document::PostgresSecret;
 use crate::error::{PostgresError, SCRIPT};
 use crate::provider::doing;
 use crate::session::{Session, StatementError};
-use crate::statement;
+use crate::turn;
 
 const MEMBERSHIP: &str = "to lend itself the roles: CREATEROLE, from PostgreSQL 16 on ADMIN OPTION";
 
@@ -127,7 +127,7 @@ async fn in_one(
     look: &Look,
     commands: &[Command],
 ) -> Result<(), PostgresError> {
-    let begin = statement::begin([&look.standing.original, &look.standing.twin]);
+    let begin = turn::begin([&look.standing.original, &look.standing.twin]);
     let locked = session.execute(&begin).await;
     locked.map_err(doing("waiting for the roles' turn"))?;
     // Another secret may have got the pair since we looked.

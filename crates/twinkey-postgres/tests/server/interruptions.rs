@@ -106,30 +106,23 @@ async fn p11_a_server_that_falls_silent_in_the_middle_of_a_change() {
 }
 
 #[tokio::test]
-async fn p5_an_invocation_frozen_with_the_roles_locked_is_ended_by_the_server() {
+async fn p5_an_invocation_frozen_within_its_change_is_in_nobodys_way() {
     let (mut scene, proxy, current, whole) = start(Direction::ToServer).await;
     let frozen = scene.create(&current).await.unwrap();
     let fence = scene.fence(&current, &frozen);
     let bundle = path(scene.cluster.ca_path());
-    // The change itself never arrives, and the one who sent it does nothing any more.
+    // The end of the change never arrives, and the one who sent it does nothing any more.
     proxy.end_after(Direction::ToServer, whole * 8 / 10, End::Dead);
     let provider = scene.provider.clone();
     let mut apply = Box::pin(provider.apply(&frozen.secret, &fence, &NothingChanged));
     let moment = std::time::Duration::from_secs(1);
     assert!(tokio::time::timeout(moment, &mut apply).await.is_err());
-    // Another one is told to come back, until the server has given the frozen one up.
     scene.memory.put("admin", &scene.admin_document());
     let variables = [("TWINKEY_CA_BUNDLE", bundle.as_str())];
     let direct = settings(&variables).with_timeouts(impatient());
     scene.provider = std::sync::Arc::new(PostgresProvider::new(direct, scene.memory.clone()));
     let later = scene.create(&current).await.unwrap();
-    let mut waits = 0;
-    while let Err(error) = scene.apply(&current, &later).await {
-        assert_eq!(error.code, "LockTimeout", "{error:?}");
-        waits += 1;
-        assert!(waits < 60, "the server has not given the frozen one up");
-    }
-    assert!(waits > 0, "the frozen one held the lock");
+    scene.apply(&current, &later).await.unwrap();
     assert_eq!(apply.await.unwrap_err().kind, ErrorKind::Transient);
     assert!(scene.is_live(&current).await && scene.is_live(&later).await);
     assert!(!scene.is_live(&frozen).await);
