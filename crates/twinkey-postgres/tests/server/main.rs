@@ -4,6 +4,7 @@
 
 mod scene;
 
+mod admin_rotation;
 mod adopt_clone;
 mod adopt_original;
 mod adopt_owner;
@@ -28,4 +29,5 @@ mod retire;
 mod rotations;
 mod secrecy;
 mod tls;
+mod turns;
 mod twin;
