@@ -2,9 +2,10 @@
 //! real store, the real provider, a real server; only the fault is made.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
+use async_trait::async_trait;
 use chrono::TimeDelta;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
@@ -12,19 +13,20 @@ use serde_json::Value;
 use tempfile::TempDir;
 use twinkey_core::{
     Borrow, DocumentError, Engine, Kinds, MIN_OVERLAP_TAG, RotationError, Rotator, SecretId,
-    SecretValue, Selector, Stage, Step, StepReport, StepRequest, Store, SystemClock, VersionId,
+    SecretValue, Selector, Stage, Step, StepReport, StepRequest, Store, StoreError, SystemClock,
+    VersionId,
 };
 use twinkey_local::{Lease, LocalStore};
 use twinkey_postgres::{PostgresProvider, Settings};
-use twinkey_test_postgres::SUPERUSER;
+use twinkey_test_postgres::tokio_postgres::Client;
 use twinkey_testkit::{
-    CrashPoint, CrashWorld, Fault, FaultyProvider, FaultyStore, Injector, Matrix, Restart,
+    CrashPoint, CrashWorld, Fault, FaultyProvider, FaultyStore, Injector, Matrix, Outcome, Restart,
 };
 use twinkey_tests::{FIRST_PASSWORD, Site};
 
 static WORLDS: AtomicUsize = AtomicUsize::new(0);
 
-/// One role pair and one store at a shared server, with the injector around store and provider.
+/// One role pair, its admin and one store at a shared server, with the injector around store and provider.
 struct World<'a> {
     site: &'a Site,
     store: LocalStore,
@@ -32,8 +34,52 @@ struct World<'a> {
     injector: Injector,
     token: VersionId,
     stale: VersionId,
+    others: Option<Arc<Others>>,
     _home: TempDir,
 }
+
+/// Others that give the admin a new password right after its secret has been read, as RDS may at any moment: what was read
+/// is dead then. Whoever reads once more is left in peace.
+struct Others {
+    role: String,
+    document: SecretValue,
+    root: Client,
+    store: LocalStore,
+    read: Mutex<Option<SecretValue>>,
+}
+
+impl Others {
+    async fn rotate(&self, number: usize) {
+        let password = format!("TEST-by-others-{number}");
+        let sql = format!("ALTER ROLE {} PASSWORD '{password}'", self.role);
+        self.root.batch_execute(&sql).await.expect("altered");
+        let mut document: Value = serde_json::from_str(self.document.expose()).expect("a document");
+        document["password"] = password.into();
+        put(&self.store, ADMIN, &document).await;
+    }
+}
+
+/// The store as the provider borrows from it.
+struct Lender {
+    store: FaultyStore<LocalStore>,
+    others: Option<Arc<Others>>,
+}
+
+#[async_trait]
+impl Borrow for Lender {
+    async fn current(&self, secret: &SecretId) -> Result<SecretValue, StoreError> {
+        let read = self.store.current(secret).await?;
+        if let Some(others) = &self.others {
+            let before = others.read.lock().expect("a lock").replace(read.clone());
+            if before.is_none_or(|before| before == read) {
+                others.rotate(WORLDS.fetch_add(1, Ordering::Relaxed)).await;
+            }
+        }
+        Ok(read)
+    }
+}
+
+const ADMIN: &str = "admin";
 
 struct OneKind(FaultyProvider<PostgresProvider>);
 
@@ -51,12 +97,17 @@ impl<'a> World<'a> {
         let path = |name: &str| home.path().join(name);
         let store = LocalStore::init(&path("a.db"), &path("a.key"), Arc::new(SystemClock))
             .expect("a store");
-        put(
-            &store,
-            "admin",
-            &site.document(SUPERUSER, site.cluster.password()),
-        )
-        .await;
+        // A superuser may be its own admin, whatever the server's version.
+        let admin = format!("admin_of_{role}");
+        site.create_role(&admin).await;
+        let root = site
+            .cluster
+            .superuser("postgres")
+            .await
+            .expect("the superuser");
+        let sql = format!("ALTER ROLE {admin} SUPERUSER");
+        root.batch_execute(&sql).await.expect("altered");
+        put(&store, ADMIN, &site.document(&admin, FIRST_PASSWORD)).await;
         put(&store, "app", &site.document(&role, FIRST_PASSWORD)).await;
         let token = VersionId::random(&mut rand::rng());
         let mut world = Self {
@@ -66,6 +117,7 @@ impl<'a> World<'a> {
             injector,
             stale: token.clone(),
             token,
+            others: None,
             _home: home,
         };
         for _ in 0..rotations {
@@ -74,6 +126,37 @@ impl<'a> World<'a> {
         world.stale = world.token.clone();
         world.begin().await;
         world
+    }
+
+    /// The admin's key dies right after every first read of it, from now on.
+    async fn with_others(mut self) -> Self {
+        let admin = Selector::Stage(Stage::Current);
+        let admin = self.store.read(&SecretId::new(ADMIN), &admin).await;
+        let document = admin.expect("the admin").value;
+        let fields: Value = serde_json::from_str(document.expose()).expect("a document");
+        let root = self.site.cluster.superuser("postgres").await;
+        self.others = Some(Arc::new(Others {
+            role: fields["username"].as_str().expect("a role").into(),
+            document,
+            root: root.expect("the superuser"),
+            store: self.store.clone(),
+            read: Mutex::default(),
+        }));
+        self
+    }
+
+    /// The same world to somebody else, who rotates the admin's secret and whom no fault strikes.
+    fn of_admin(&self) -> Self {
+        Self {
+            site: self.site,
+            store: self.store.clone(),
+            secret: SecretId::new(ADMIN),
+            injector: Injector::default(),
+            token: self.token.clone(),
+            stale: self.stale.clone(),
+            others: None,
+            _home: tempfile::tempdir().expect("a directory"),
+        }
     }
 
     async fn begin(&mut self) {
@@ -99,8 +182,11 @@ impl<'a> World<'a> {
             Settings::from_env(|name| (name == "TWINKEY_CA_BUNDLE").then(|| bundle.clone()));
         let store = FaultyStore::new(self.store.clone(), self.injector.clone());
         // What the provider borrows passes the injector too.
-        let borrow: Arc<dyn Borrow> = Arc::new(store.clone());
-        let provider = PostgresProvider::new(settings.expect("settings"), borrow);
+        let lender = Lender {
+            store: store.clone(),
+            others: self.others.clone(),
+        };
+        let provider = PostgresProvider::new(settings.expect("settings"), Arc::new(lender));
         let kinds = OneKind(FaultyProvider::new(provider, self.injector.clone()));
         let engine = Engine {
             store: &store,
@@ -213,6 +299,19 @@ async fn matrix(rotations: usize) {
     let outcomes = matrix
         .run(async |injector| World::new(&site, rotations, injector).await)
         .await;
+    wide_enough(&outcomes);
+}
+
+/// How many outside calls a calm rotation makes.
+async fn calls(mut world: World<'_>) -> usize {
+    world.injector.disarm();
+    for step in Step::ALL {
+        world.deliver(step).await.expect("a calm rotation");
+    }
+    world.injector.calls().len()
+}
+
+fn wide_enough(outcomes: &[Outcome]) {
     let points = outcomes.len();
     eprintln!("{points} crash points");
     assert!(points >= 100, "only {points} points: the matrix has shrunk");
@@ -229,17 +328,55 @@ async fn p1_to_p5_hold_at_every_point_of_a_later_postgres_rotation() {
 }
 
 #[tokio::test]
+async fn p1_to_p5_hold_at_every_point_while_the_admins_key_dies_after_every_first_read_of_it() {
+    let site = Site::default();
+    let matrix = Matrix {
+        faults: &Fault::ALL,
+        restarts: &[Restart::SameStep],
+    };
+    let outcomes = matrix
+        .run(async |injector| World::new(&site, 1, injector).await.with_others().await)
+        .await;
+    wide_enough(&outcomes);
+    // The second reads are struck too: one in createSecret, one in setSecret.
+    let calm = calls(World::new(&site, 1, Injector::default()).await).await;
+    let others = World::new(&site, 1, Injector::default())
+        .await
+        .with_others()
+        .await;
+    assert_eq!(calls(others).await, calm + 2);
+}
+
+#[tokio::test]
+async fn p5_a_rotation_goes_on_wherever_it_froze_while_the_admins_secret_was_rotated_twice() {
+    let site = Site::default();
+    for call in 0..calls(World::new(&site, 0, Injector::default()).await).await {
+        let world = World::new(&site, 0, Injector::default()).await;
+        let mut admin = world.of_admin();
+        admin.rotate().await;
+        world.injector.freeze_at(call);
+        let mut frozen = Box::pin(async {
+            for step in Step::ALL {
+                world.step(step, &world.token).await?;
+            }
+            Ok::<(), RotationError>(())
+        });
+        assert!(world.injector.until_frozen(frozen.as_mut()).await);
+        admin.rotate().await;
+        admin.rotate().await;
+        world.injector.thaw();
+        let went_on = frozen.await;
+        went_on.unwrap_or_else(|error| panic!("call {call}: {error}"));
+        assert!(world.works(Stage::Current).await && world.works(Stage::Previous).await);
+        assert_eq!(world.live().await, 2, "call {call}");
+        assert_eq!(admin.live().await, 2, "call {call}");
+    }
+}
+
+#[tokio::test]
 async fn p5_an_invocation_frozen_at_each_call_while_two_rotations_pass_changes_nothing() {
     let site = Site::default();
-    let calls = {
-        let mut world = World::new(&site, 2, Injector::default()).await;
-        world.injector.disarm();
-        for step in Step::ALL {
-            world.deliver(step).await.expect("a calm rotation");
-        }
-        world.injector.calls().len()
-    };
-    for call in 0..calls {
+    for call in 0..calls(World::new(&site, 2, Injector::default()).await).await {
         frozen_at(&site, call).await;
     }
 }
@@ -254,6 +391,7 @@ async fn frozen_at(site: &Site, call: usize) {
         injector: injector.clone(),
         token: token.clone(),
         stale: token.clone(),
+        others: None,
         _home: tempfile::tempdir().expect("a directory"),
     };
     injector.freeze_at(call);
