@@ -12,7 +12,7 @@ const CALLS: [(&str, usize); 4] = [
 /// Connections of one rotation, by user: the admin's, the current key's and the pending one's.
 const CONNECTIONS: [(&str, usize); 3] = [("app", 1), ("app_clone", 2), ("postgres", 2)];
 /// Statements of one rotation, by user.
-const STATEMENTS: [(&str, usize); 3] = [("app", 1), ("app_clone", 2), ("postgres", 5)];
+const STATEMENTS: [(&str, usize); 3] = [("app", 1), ("app_clone", 2), ("postgres", 4)];
 
 fn counts<const N: usize>(expected: [(&str, usize); N]) -> Counts {
     expected.map(|(name, count)| (name.into(), count)).into()

@@ -1,5 +1,6 @@
 //! The rotation function end to end: the real `bootstrap`, Secrets Manager's protocol, a real database over TLS.
 
+mod admins;
 mod by_hand;
 mod cost;
 mod deadlines;
