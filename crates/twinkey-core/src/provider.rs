@@ -169,7 +169,8 @@ pub trait Choose<S>: Send + Sync {
     /// Fenced at the server where a key replaces another in its place: [`crate::ErrorKind::Conflict`] if a
     /// later rotation has passed. One that stands beside the others needs no fence if the server lists
     /// its keys: the next rotation ends it.
-    /// Takes `last_look` right before the change, under the server's lock if it has one.
+    /// Takes `last_look` right before the change, with no lock held at the server: what others change there meanwhile must
+    /// make the change fail or begin anew.
     /// Returns the key that it replaced in its place, if this delivery did that.
     async fn apply(
         &self,
