@@ -145,6 +145,7 @@ fn bench() -> Result<(), String> {
 
 fn lint() -> Result<(), String> {
     cargo(&["fmt", "--all", "--check"])?;
+    sabotage::fits()?;
     cargo(&[
         "clippy",
         "--workspace",

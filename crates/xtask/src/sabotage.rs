@@ -52,6 +52,14 @@ pub(crate) fn sabotage(names: &[&str]) -> Result<(), String> {
     Err(format!("not caught: {}", survivors.join(", ")))
 }
 
+/// Fails if one no longer fits the code, long before all of them are tried.
+pub(crate) fn fits() -> Result<(), String> {
+    for sabotage in &Sabotage::read_all(&[])? {
+        sabotage.apply_in(Path::new(""), &["--check"])?;
+    }
+    Ok(())
+}
+
 /// One way to break the code.
 struct Sabotage {
     name: String,
@@ -122,9 +130,14 @@ impl Sabotage {
     }
 
     fn apply(&self, options: &[&str]) -> Result<(), String> {
+        self.apply_in(Path::new(TREE), options)
+    }
+
+    fn apply_in(&self, tree: &Path, options: &[&str]) -> Result<(), String> {
         let mut command = Command::new("git");
         command
-            .args(["apply", "-p1", "--directory", TREE])
+            .args(["apply", "-p1", "--directory"])
+            .arg(tree)
             .args(options)
             .arg(format!("{PATCHES}/{}.patch", self.name));
         let output = start(&mut command)?;

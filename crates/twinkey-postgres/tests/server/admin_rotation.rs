@@ -200,7 +200,7 @@ impl Borrow for Managed {
     async fn current(&self, secret: &SecretId) -> Result<SecretValue, StoreError> {
         self.asked.lock().unwrap().push(secret.as_str().into());
         let read = self.memory.current(secret).await?;
-        if self.reads.fetch_add(1, Ordering::Relaxed) % 2 == 0 {
+        if self.reads.fetch_add(1, Ordering::Relaxed).is_multiple_of(2) {
             let number = self.changes.fetch_add(1, Ordering::Relaxed);
             let password = format!("TEST-by-rds-{number}");
             let sql = format!("ALTER ROLE {ADMIN} PASSWORD '{password}'");
