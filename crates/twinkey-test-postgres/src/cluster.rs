@@ -12,7 +12,7 @@ use crate::certificate::{CertificateAuthority, Signatures};
 use crate::error::machine;
 use crate::server::{Server, wait_for};
 use crate::unprivileged::Account;
-use crate::{Binaries, ClusterError, find_binaries, template};
+use crate::{Binaries, ClusterError, find_binaries, full_disk, template};
 
 /// The name of the superuser of every cluster.
 pub const SUPERUSER: &str = "postgres";
@@ -32,6 +32,8 @@ pub struct Options {
     pub hba: Vec<String>,
     /// Further lines of `postgresql.conf`.
     pub settings: Vec<(String, String)>,
+    /// Whether its disk can be filled; takes a C compiler.
+    pub fillable_disk: bool,
     /// Which server; the newest installed one by default.
     pub binaries: Option<Binaries>,
 }
@@ -45,6 +47,7 @@ impl Default for Options {
             tls: true,
             hba: vec!["hostssl all all 127.0.0.1/32 scram-sha-256".into()],
             settings: Vec::new(),
+            fillable_disk: false,
             binaries: None,
         }
     }
@@ -52,13 +55,13 @@ impl Default for Options {
 
 /// A running cluster. Stopped and removed when dropped.
 pub struct Cluster {
-    port: u16,
-    password: String,
-    binaries: Binaries,
-    account: Account,
-    server: Mutex<Option<Server>>,
+    pub(crate) port: u16,
+    pub(crate) password: String,
+    pub(crate) binaries: Binaries,
+    pub(crate) account: Account,
+    pub(crate) server: Mutex<Option<Server>>,
     // Last, so that the directory goes after everything that looks into it.
-    home: TempDir,
+    pub(crate) home: TempDir,
 }
 
 impl Cluster {
@@ -70,14 +73,13 @@ impl Cluster {
             None => find_binaries()?,
         };
         let account = Account::find()?;
-        let home = tempfile::Builder::new()
-            .prefix("twinkey-postgres-")
-            .permissions(PermissionsExt::from_mode(0o700))
-            .tempdir()
-            .map_err(machine("creating", "a temporary directory"))?;
+        let home = new_home()?;
         let password = template::initialise(home.path(), &binaries, account)?;
         write_certificates(home.path(), options)?;
         write_hba(home.path(), options.hba.iter().map(String::as_str))?;
+        if options.fillable_disk {
+            full_disk::build_library(home.path())?;
+        }
         account.own(home.path())?;
         let cluster = Self {
             port: 0,
@@ -193,6 +195,11 @@ impl Cluster {
         self.signal("CONT")
     }
 
+    /// Where everything of it is.
+    pub(crate) fn home(&self) -> &Path {
+        self.home.path()
+    }
+
     fn signal(&self, name: &str) -> Result<(), ClusterError> {
         match self.server().as_ref() {
             Some(server) => server.signal(name),
@@ -212,7 +219,15 @@ impl Drop for Cluster {
     }
 }
 
-fn free_port() -> Result<u16, ClusterError> {
+pub(crate) fn new_home() -> Result<TempDir, ClusterError> {
+    tempfile::Builder::new()
+        .prefix("twinkey-postgres-")
+        .permissions(PermissionsExt::from_mode(0o700))
+        .tempdir()
+        .map_err(machine("creating", "a temporary directory"))
+}
+
+pub(crate) fn free_port() -> Result<u16, ClusterError> {
     TcpListener::bind("127.0.0.1:0")
         .and_then(|listener| listener.local_addr())
         .map(|address| address.port())

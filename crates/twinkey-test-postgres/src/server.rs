@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use crate::ClusterError;
 use crate::binaries::Binaries;
 use crate::error::machine;
+use crate::full_disk;
 use crate::unprivileged::{Account, run};
 
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -23,7 +24,7 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Starts the server and waits until it accepts connections.
+    /// Starts the server and waits until it accepts connections, or is a standby that never will.
     pub(crate) fn start(
         home: &Path,
         binaries: &Binaries,
@@ -38,6 +39,7 @@ impl Server {
             .current_dir(home)
             // Ctrl-C in a terminal is for us; we stop the server when we are done with it.
             .process_group(0)
+            .envs(full_disk::variables(home))
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(output);
@@ -75,7 +77,8 @@ impl Server {
             let text = std::fs::read_to_string(&state).unwrap_or_default();
             let mut lines = text.lines();
             lines.next() == Some(self.pid.to_string().as_str())
-                && lines.any(|line| line.trim() == "ready")
+                // A standby that lets nobody in is as ready as it gets.
+                && lines.any(|line| ["ready", "standby"].contains(&line.trim()))
         };
         wait_for("start", || ready() || self.watcher.is_finished())?;
         if ready() && !self.watcher.is_finished() {

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod mishap;
 mod scene;
 
 mod adopt_clone;
@@ -10,6 +11,7 @@ mod adopt_owner;
 mod adopt_refusals;
 mod adopt_script;
 mod adopting;
+mod broken_servers;
 mod client_certificate;
 mod contract;
 mod document_fields;
