@@ -49,6 +49,8 @@ pub(crate) enum PostgresError {
     ServerReadOnly,
     #[error("there is no role {0} at the server")]
     RoleMissing(String),
+    #[error("there is no role {twin} at the server")]
+    TwinMissing { twin: String, original: String },
     #[error("the role {0} may not log in (NOLOGIN)")]
     RoleCannotLogIn(String),
     #[error("the role {0} has expired (VALID UNTIL)")]
@@ -181,7 +183,7 @@ impl PostgresError {
             Self::Login(login) => login.code(),
             Self::Statement { cause, .. } => statement_code(cause),
             Self::ServerReadOnly => READ_ONLY.0,
-            Self::RoleMissing(_) => "RoleMissing",
+            Self::RoleMissing(_) | Self::TwinMissing { .. } => "RoleMissing",
             Self::RoleCannotLogIn(_) => "RoleCannotLogIn",
             Self::RoleExpired(_) => "RoleExpired",
             Self::RoleWithoutConnections(_) => "RoleWithoutConnections",
@@ -220,6 +222,11 @@ impl PostgresError {
             Self::RoleMissing(role) => format!(
                 "correct the name in the document, or make the role: CREATE ROLE {} LOGIN;",
                 escape_identifier(role)
+            ),
+            Self::TwinMissing { original, .. } => format!(
+                "if it was dropped, put the document of the other role, {}, again: AWSPREVIOUS has it, and the \
+                 next rotation makes this one anew; else correct the name",
+                escape_identifier(original)
             ),
             Self::RoleCannotLogIn(role) => format!("ALTER ROLE {} LOGIN;", escape_identifier(role)),
             Self::RoleExpired(role) => {

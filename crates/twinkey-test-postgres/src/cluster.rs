@@ -17,6 +17,9 @@ use crate::{Binaries, ClusterError, find_binaries, full_disk, template};
 /// The name of the superuser of every cluster.
 pub const SUPERUSER: &str = "postgres";
 
+/// As `postmaster.pid` has it when connections are accepted.
+const READY: &str = "ready";
+
 /// How a cluster differs from the ordinary one.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -174,12 +177,17 @@ impl Cluster {
 
     /// Starts the server again on the same port.
     pub fn resume(&self) -> Result<(), ClusterError> {
+        self.resume_until(READY)
+    }
+
+    pub(crate) fn resume_until(&self, expected: &str) -> Result<(), ClusterError> {
         let mut server = self.server();
         if server.is_none() {
             *server = Some(Server::start(
                 self.home.path(),
                 &self.binaries,
                 self.account,
+                expected,
             )?);
         }
         Ok(())

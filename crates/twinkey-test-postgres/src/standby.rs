@@ -10,6 +10,8 @@ use crate::error::machine;
 use crate::unprivileged::run;
 use crate::{Cluster, ClusterError};
 
+/// As `postmaster.pid` has it.
+const LETS_NOBODY_IN: &str = "standby";
 const REPLICATION: &str = "hostssl replication all 127.0.0.1/32 scram-sha-256\n";
 
 impl Cluster {
@@ -62,7 +64,7 @@ impl Cluster {
         self.stop()?;
         append(self.home(), "postgresql.conf", "hot_standby = off\n")?;
         append(self.home(), "standby.signal", "")?;
-        self.resume()
+        self.resume_until(LETS_NOBODY_IN)
     }
 
     /// Restarts the server as one that follows nobody.

@@ -3,10 +3,10 @@
 use postgres_protocol::escape::escape_literal;
 use twinkey_core::{ErrorKind, Provider, ProviderError, Verdict};
 use twinkey_test_postgres::tokio_postgres::Client;
-use twinkey_test_postgres::{FullDisk, Options, SUPERUSER};
+use twinkey_test_postgres::{FullDisk, Options};
 
 use crate::mishap::{Underway, assert_told};
-use crate::scene::{ADMIN, ADMIN_PASSWORD, Scene, soon};
+use crate::scene::{ADMIN, ADMIN_PASSWORD, Scene, address, soon};
 
 const READ_ONLY: (ErrorKind, &str) = (ErrorKind::Transient, "ServerReadOnly");
 const BUSY: (ErrorKind, &str) = (ErrorKind::Transient, "ServerBusy");
@@ -62,23 +62,29 @@ async fn p11_a_server_whose_disk_is_full_refuses_a_first_and_a_later_rotation_un
     };
     let mut scene = Scene::start_with(&options).await;
     let rotation = Underway::begin(&mut scene).await;
+    let ours = std::mem::replace(&mut scene.address, address("shop/db"));
+    scene.application("shop").await;
+    let document = scene.document("shop");
+    let first = scene.put(&document);
+    let clone = scene.create(&first).await.unwrap();
     let holder = fill_roles(&scene).await;
     let before = scene.fingerprint().await;
-    let error = scene
-        .apply(&rotation.current, &rotation.pending)
-        .await
-        .unwrap_err();
-    assert_told(
-        &error,
-        FULL,
-        "No space left on device (SQLSTATE 53100)",
-        "free space",
-    );
+    let created = scene.apply(&first, &clone).await.unwrap_err();
+    scene.address = ours;
+    let replaced = scene.apply(&rotation.current, &rotation.pending).await;
+    for error in [created, replaced.unwrap_err()] {
+        let what = "No space left on device (SQLSTATE 53100)";
+        assert_told(&error, FULL, what, "free space");
+    }
     assert_eq!(scene.fingerprint().await, before);
     rotation.assert_live(&scene).await;
+    assert!(scene.is_live(&first).await);
     scene.cluster.free_disk().unwrap();
     drop(holder);
     rotation.finish(&scene).await;
+    scene.address = address("shop/db");
+    scene.apply(&first, &clone).await.unwrap();
+    assert!(scene.is_live(&first).await && scene.is_live(&clone).await);
 }
 
 /// Leaves no room for another version of a role or its comment: old ones are kept for a session that
@@ -156,9 +162,8 @@ async fn p11_a_server_without_a_free_connection_is_busy_for_the_admin_and_for_co
         ..Options::default()
     };
     let mut scene = Scene::start_with(&options).await;
-    let rotation = Underway::begin(&mut scene).await;
+    let mut rotation = Underway::begin(&mut scene).await;
     scene.application("crowd").await;
-    let mut rotation = rotation;
     rotation.look_again(&scene).await;
     let crowd = crowd(&scene).await;
     for error in rotation.all_fails(&scene).await {
@@ -232,7 +237,6 @@ async fn p11_a_role_or_a_database_that_has_all_the_connections_it_may_have_is_bu
             "CONNECTION LIMIT",
         );
     }
-    assert_eq!(SUPERUSER, "postgres");
     scene
         .sql("ALTER DATABASE postgres CONNECTION LIMIT -1")
         .await;
