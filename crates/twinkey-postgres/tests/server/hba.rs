@@ -15,7 +15,7 @@ async fn is_refused(scene: &Scene, key: &Stored, to_do: &str) {
     assert_told(&error, REFUSED, &what, to_do);
 }
 
-/// pg_hba.conf closes before the exchange: whoever cannot log in now could not by any password.
+/// Consumers get in with it.
 async fn works(scene: &Scene, key: &Stored) {
     let verdict = scene.provider.verify(&key.secret).await.unwrap();
     assert_eq!(verdict, Verdict::Accepted, "current (P1)");

@@ -3,7 +3,9 @@
 #![allow(clippy::unwrap_used)]
 
 mod mishap;
+mod psql;
 mod scene;
+mod vault;
 
 mod adopt_clone;
 mod adopt_original;
@@ -14,6 +16,7 @@ mod adopting;
 mod behind_our_back;
 mod broken_servers;
 mod client_certificate;
+mod concurrency;
 mod contract;
 mod document_fields;
 mod ending;
@@ -24,13 +27,16 @@ mod guard;
 mod hba;
 mod iam;
 mod in_use;
+mod injection;
 mod interruptions;
 mod md5;
 mod names;
+mod pending_fields;
 mod probe;
 mod proxy;
 mod retire;
 mod rotations;
+mod same_script;
 mod secrecy;
 mod tls;
 mod twin;
