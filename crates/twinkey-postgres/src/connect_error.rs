@@ -7,8 +7,10 @@ use std::io;
 
 use rustls::{AlertDescription, CertificateError};
 use tokio_postgres::error::{DbError, SqlState};
+use twinkey_core::ErrorKind;
 
 use crate::authentication_guard::Refusal;
+use crate::sqlstate::{READ_ONLY, meaning};
 use crate::tls::TlsFailure;
 
 /// The driver's own words, the only way to tell: the server offers to bind, and the guard has seen
@@ -81,6 +83,28 @@ impl ServerAnswer {
         let code = self.state.code();
         let is_one = code.len() == 5 && code.bytes().all(|byte| byte.is_ascii_alphanumeric());
         if is_one { code } else { "malformed" }
+    }
+
+    /// Its stable name, and what the caller can do about it.
+    pub(crate) fn meaning(&self) -> (&'static str, ErrorKind) {
+        if self.is_about_writing() {
+            return READ_ONLY;
+        }
+        meaning(&self.state)
+    }
+
+    /// A standby refuses `BEGIN READ WRITE` with a code that says no more than that something is not
+    /// supported. It comes from the check of the one setting that we set there.
+    fn is_about_writing(&self) -> bool {
+        self.state == SqlState::FEATURE_NOT_SUPPORTED
+            && self.routine.as_deref() == Some("call_bool_check_hook")
+    }
+
+    /// Whether the role is not let in whatever it shows: NOLOGIN, or it is gone. Told by the server's
+    /// function from a certificate or a line of `pg_hba.conf` that does not fit.
+    pub(crate) fn is_about_role(&self) -> bool {
+        self.state == SqlState::INVALID_AUTHORIZATION_SPECIFICATION
+            && self.routine.as_deref() == Some("InitializeSessionUserId")
     }
 
     /// Whether `pg_hba.conf` has no place for this login, whatever its password. The same code

@@ -11,7 +11,7 @@ use crate::connection::Address;
 use crate::difference::Difference;
 use crate::failed_login::FailedLogin;
 use crate::session::StatementError;
-use crate::sqlstate::{BUSY, meaning};
+use crate::sqlstate::{self, READ_ONLY};
 use crate::statement;
 
 const IAM: &str = "give this process AWS credentials, and a region: AWS_REGION=eu-central-1, or region in the \
@@ -51,6 +51,8 @@ pub(crate) enum PostgresError {
     ServerReadOnly,
     #[error("there is no role {0} at the server")]
     RoleMissing(String),
+    #[error("there is no role {twin} at the server")]
+    TwinMissing { twin: String, original: String },
     #[error("the role {0} may not log in (NOLOGIN)")]
     RoleCannotLogIn(String),
     #[error("the role {0} has expired (VALID UNTIL)")]
@@ -188,8 +190,8 @@ impl PostgresError {
             Self::AdminHostMissing(_) => "AdminHostMissing",
             Self::Login(login) => login.code(),
             Self::Statement { cause, .. } => statement_code(cause),
-            Self::ServerReadOnly => "ServerReadOnly",
-            Self::RoleMissing(_) => "RoleMissing",
+            Self::ServerReadOnly => READ_ONLY.0,
+            Self::RoleMissing(_) | Self::TwinMissing { .. } => "RoleMissing",
             Self::RoleCannotLogIn(_) => "RoleCannotLogIn",
             Self::RoleExpired(_) => "RoleExpired",
             Self::RoleWithoutConnections(_) => "RoleWithoutConnections",
@@ -229,10 +231,15 @@ impl PostgresError {
             Self::IamToken(_) => IAM.into(),
             Self::LastLook(error) => return error.hint.clone(),
             Self::Statement { cause, .. } => statement_hint(cause)?,
-            Self::ServerReadOnly => "name the primary in host, or wait for the failover".into(),
+            Self::ServerReadOnly => sqlstate::hint(READ_ONLY.0)?.into(),
             Self::RoleMissing(role) => format!(
                 "correct the name in the document, or make the role: CREATE ROLE {} LOGIN;",
                 escape_identifier(role)
+            ),
+            Self::TwinMissing { original, .. } => format!(
+                "if it was dropped, put the document of the other role, {}, again: AWSPREVIOUS has it, and the \
+                 next rotation makes this one anew; else correct the name",
+                escape_identifier(original)
             ),
             Self::RoleCannotLogIn(role) => format!("ALTER ROLE {} LOGIN;", escape_identifier(role)),
             Self::RoleExpired(role) => {
@@ -349,7 +356,7 @@ fn mended(differences: &[Difference]) -> String {
 fn statement_kind(cause: &StatementError) -> ErrorKind {
     match cause {
         StatementError::Timeout | StatementError::Lost => ErrorKind::Transient,
-        StatementError::Answer(answer) => meaning(&answer.state).1,
+        StatementError::Answer(answer) => answer.meaning().1,
         StatementError::Form => ErrorKind::Unusable,
     }
 }
@@ -358,20 +365,18 @@ fn statement_code(cause: &StatementError) -> &'static str {
     match cause {
         StatementError::Timeout => "ServerTimeout",
         StatementError::Lost => "ConnectionLost",
-        StatementError::Answer(answer) => meaning(&answer.state).0,
+        StatementError::Answer(answer) => answer.meaning().0,
         StatementError::Form => "ProtocolViolation",
     }
 }
 
 fn statement_hint(cause: &StatementError) -> Option<String> {
-    let state = cause.state()?;
-    Some(match meaning(state).0 {
+    Some(match statement_code(cause) {
         "AdminDenied" => "grant the admin the right that the message names".into(),
         "LockTimeout" => {
             "find who holds the lock: SELECT * FROM pg_locks WHERE NOT granted;".into()
         }
-        "ServerBusy" => BUSY.into(),
-        _ => return None,
+        name => sqlstate::hint(name)?.into(),
     })
 }
 

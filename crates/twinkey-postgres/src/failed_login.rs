@@ -1,12 +1,13 @@
 //! A login that did not come about: where, as whom, why, and what to do about it.
 
+use postgres_protocol::escape::escape_identifier;
 use tokio_postgres::error::SqlState;
 use twinkey_core::ErrorKind;
 
 use crate::authentication_guard::Refusal;
-use crate::connect_error::ConnectError;
+use crate::connect_error::{ConnectError, ServerAnswer};
 use crate::connection::Address;
-use crate::sqlstate::{BUSY, is_bad_login, meaning};
+use crate::sqlstate::{hint, is_bad_login};
 
 /// One failed login.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -39,7 +40,7 @@ impl FailedLogin {
             | ConnectError::Unreachable(_)
             | ConnectError::Timeout(_)
             | ConnectError::Lost => ErrorKind::Transient,
-            ConnectError::Answer(answer) => meaning(&answer.state).1,
+            ConnectError::Answer(answer) => answer.meaning().1,
             _ => ErrorKind::Unusable,
         }
     }
@@ -69,10 +70,12 @@ impl FailedLogin {
                 "ProtocolViolation"
             }
             ConnectError::Answer(answer) if answer.is_host_based() => "HostBasedRefused",
-            ConnectError::Answer(answer) => match &answer.state {
-                state if is_bad_login(state) && self.whose != Whose::Consumer => "AdminRefused",
-                state => meaning(state).0,
-            },
+            ConnectError::Answer(answer)
+                if is_bad_login(&answer.state) && self.whose != Whose::Consumer =>
+            {
+                "AdminRefused"
+            }
+            ConnectError::Answer(answer) => answer.meaning().0,
             ConnectError::Lost => "ConnectionLost",
         }
     }
@@ -88,17 +91,7 @@ impl FailedLogin {
             ConnectError::Authentication(Refusal::Malformed) | ConnectError::Protocol => {
                 format!("check that a Postgres server listens on {}", self.address)
             }
-            ConnectError::Answer(answer) if answer.is_host_based() => match self.whose {
-                Whose::Admin => format!("{HOST_BASED}; {CERTIFICATE_WANTED}"),
-                _ => HOST_BASED.into(),
-            },
-            ConnectError::Answer(answer) if is_bad_login(&answer.state) => match self.whose {
-                Whose::Admin => ADMIN_PASSWORD.into(),
-                Whose::AdminByCertificate => ADMIN_CERTIFICATE.into(),
-                Whose::AdminByIam => ADMIN_IAM.into(),
-                Whose::Consumer => return None,
-            },
-            ConnectError::Answer(answer) if meaning(&answer.state).0 == "ServerBusy" => BUSY.into(),
+            ConnectError::Answer(answer) => self.hint_to(answer)?,
             ConnectError::PlaintextRefused => PLAINTEXT.into(),
             ConnectError::TlsRefused => TLS_OFF.into(),
             ConnectError::UnknownAuthority => AUTHORITY.into(),
@@ -111,12 +104,43 @@ impl FailedLogin {
             _ => return None,
         })
     }
+
+    fn hint_to(&self, answer: &ServerAnswer) -> Option<String> {
+        let role = escape_identifier(&self.user);
+        if answer.is_host_based() {
+            let added = format!(
+                "add a line for {role}, this database and address to pg_hba.conf, before any that \
+                 rejects it, and reload: SELECT pg_reload_conf();"
+            );
+            return Some(match self.whose {
+                Whose::Admin => format!("{added} {CERTIFICATE_WANTED}"),
+                _ => added,
+            });
+        }
+        Some(match (answer.meaning().0, self.whose) {
+            ("DatabaseMissing", Whose::Consumer) => "correct dbname in the document".into(),
+            ("DatabaseMissing", _) => "correct dbname in the admin secret".into(),
+            (_, Whose::Consumer) if is_bad_login(&answer.state) => return None,
+            (_, _) if answer.is_about_role() => format!(
+                "let the admin in again: ALTER ROLE {role} LOGIN; if the role is gone, put another's \
+                 document into the secret that masterarn names"
+            ),
+            (_, Whose::Admin) if is_bad_login(&answer.state) => ADMIN_PASSWORD.into(),
+            (_, Whose::AdminByCertificate) if is_bad_login(&answer.state) => {
+                ADMIN_CERTIFICATE.into()
+            }
+            (_, Whose::AdminByIam) if is_bad_login(&answer.state) => ADMIN_IAM.into(),
+            ("AdminDenied", _) => format!(
+                "let the admin into the database that its secret names in dbname: \
+                 GRANT CONNECT ON DATABASE … TO {role};"
+            ),
+            (name, _) => hint(name)?.into(),
+        })
+    }
 }
 
-const HOST_BASED: &str =
-    "add a line for this role, database and address to pg_hba.conf, and reload";
-const ADMIN_PASSWORD: &str =
-    "put the admin's working password into its secret, the one that masterarn names";
+const ADMIN_PASSWORD: &str = "put the admin's working password into its secret, the one that masterarn names; if that is right, \
+    see whether the role is still there and not expired: SELECT rolname, rolvaliduntil FROM pg_roles;";
 const ADMIN_CERTIFICATE: &str = "put a certificate into the admin secret whose common name is the \
     admin's role, or map it in pg_ident.conf; and its working password, if the server wants both";
 const ADMIN_IAM: &str = "turn IAM authentication on at the server and GRANT rds_iam to the admin's \

@@ -28,7 +28,7 @@ impl Pairing {
     ) -> Result<Self, PostgresError> {
         let exists = |name: &str| snapshot.role(name).is_some();
         if !exists(username) {
-            return Err(PostgresError::RoleMissing(username.into()));
+            return Err(missing(snapshot, username, twin));
         }
         let mut ours = None;
         for (role, comment) in snapshot.marked() {
@@ -42,6 +42,18 @@ impl Pairing {
             None if exists(twin) => Err(unmarked(snapshot, username, twin, address)),
             None => Ok(Self::First),
         }
+    }
+}
+
+/// A role that is not there. The mark went with it if it was the twin, which can be made anew.
+fn missing(snapshot: &Snapshot, role: &str, other: &str) -> PostgresError {
+    let is_unmarked = |role: &Role| !role.comment.as_deref().is_some_and(Mark::is_one);
+    match snapshot.role(other) {
+        Some(other) if is_unmarked(other) => PostgresError::TwinMissing {
+            twin: role.into(),
+            original: other.name.clone(),
+        },
+        _ => PostgresError::RoleMissing(role.into()),
     }
 }
 

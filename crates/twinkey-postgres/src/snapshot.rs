@@ -67,6 +67,7 @@ pub(crate) struct Membership {
     pub(crate) inherit: bool,
     /// May act as it. Before version 16 always.
     pub(crate) set: bool,
+    /// Those that are still there: before version 16 they may be gone.
     pub(crate) grantors: Vec<String>,
     /// Whether the admin may grant it, as of [`Role::is_grantable`].
     pub(crate) grantable: bool,
@@ -282,7 +283,8 @@ SELECT r.rolname::text AS name,
                              AND pg_catalog.pg_has_role(a.member, 'USAGE'))))
              FROM (SELECT m.roleid, pg_catalog.bool_or(m.admin_option) AS admin,
                           {inherit} AS inherit, {set} AS set,
-                          pg_catalog.array_agg(g.rolname) AS grantors
+                          coalesce(pg_catalog.array_agg(g.rolname) FILTER (WHERE g.oid IS NOT NULL), '{}')
+                              AS grantors
                      FROM pg_catalog.pg_auth_members m
                      LEFT JOIN pg_catalog.pg_roles g ON g.oid = m.grantor
                     WHERE m.member = r.oid

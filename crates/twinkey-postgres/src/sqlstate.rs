@@ -3,10 +3,30 @@
 use tokio_postgres::error::SqlState;
 use twinkey_core::ErrorKind;
 
+/// A standby, or a server that was told to take no changes.
+pub(crate) const READ_ONLY: (&str, ErrorKind) = ("ServerReadOnly", ErrorKind::Transient);
+
 /// What to do when the server, the database or the role has no connection left, or no memory.
-pub(crate) const BUSY: &str = "see who is connected, and raise max_connections or the role's \
+const BUSY: &str = "see who is connected, and raise max_connections or the role's \
     CONNECTION LIMIT if they are right to be: \
     SELECT datname, usename, count(*) FROM pg_stat_activity GROUP BY 1, 2 ORDER BY 3 DESC;";
+
+/// What to do about what the server itself is in no state for, by the stable name of the error.
+pub(crate) fn hint(name: &str) -> Option<&'static str> {
+    Some(match name {
+        "ServerBusy" => BUSY,
+        "DiskFull" => {
+            "free space at the server; an unused replication slot keeps its write-ahead log: \
+             SELECT slot_name, active, restart_lsn FROM pg_replication_slots;"
+        }
+        "ServerReadOnly" => "name the primary in host, or wait for the failover",
+        "ServerNotReady" => {
+            "wait until it has started, recovered or shut down: its log says which. A standby with \
+             hot_standby = off lets nobody in: name the primary in host"
+        }
+        _ => return None,
+    })
+}
 
 /// The password, the role or its right to log in.
 pub(crate) fn is_bad_login(state: &SqlState) -> bool {
@@ -21,7 +41,8 @@ pub(crate) fn meaning(state: &SqlState) -> (&'static str, ErrorKind) {
         SqlState::INSUFFICIENT_PRIVILEGE => ("AdminDenied", ErrorKind::Denied),
         SqlState::LOCK_NOT_AVAILABLE => ("LockTimeout", ErrorKind::Transient),
         SqlState::QUERY_CANCELED => ("StatementTimeout", ErrorKind::Transient),
-        SqlState::READ_ONLY_SQL_TRANSACTION => ("ServerReadOnly", ErrorKind::Transient),
+        SqlState::READ_ONLY_SQL_TRANSACTION => READ_ONLY,
+        SqlState::DISK_FULL => ("DiskFull", ErrorKind::Transient),
         // The server has ended the session, and the transaction with it.
         SqlState::IDLE_IN_TRANSACTION_SESSION_TIMEOUT => ("ConnectionLost", ErrorKind::Transient),
         _ if is_collision(state) => ("ConcurrentChange", ErrorKind::Transient),
@@ -60,6 +81,8 @@ mod tests {
     fn what_passes_by_itself_is_told_from_what_a_person_must_mend() {
         for (code, name, kind) in [
             ("53300", "ServerBusy", ErrorKind::Transient),
+            ("53100", "DiskFull", ErrorKind::Transient),
+            ("25006", "ServerReadOnly", ErrorKind::Transient),
             ("57P01", "ServerNotReady", ErrorKind::Transient),
             ("57P03", "ServerNotReady", ErrorKind::Transient),
             ("57014", "StatementTimeout", ErrorKind::Transient),

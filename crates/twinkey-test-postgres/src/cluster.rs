@@ -12,10 +12,13 @@ use crate::certificate::{CertificateAuthority, Signatures};
 use crate::error::machine;
 use crate::server::{Server, wait_for};
 use crate::unprivileged::Account;
-use crate::{Binaries, ClusterError, find_binaries, template};
+use crate::{Binaries, ClusterError, find_binaries, full_disk, template};
 
 /// The name of the superuser of every cluster.
 pub const SUPERUSER: &str = "postgres";
+
+/// As `postmaster.pid` has it when connections are accepted.
+const READY: &str = "ready";
 
 /// How a cluster differs from the ordinary one.
 #[derive(Clone, Debug)]
@@ -32,6 +35,8 @@ pub struct Options {
     pub hba: Vec<String>,
     /// Further lines of `postgresql.conf`.
     pub settings: Vec<(String, String)>,
+    /// Whether its disk can be filled; takes a C compiler.
+    pub fillable_disk: bool,
     /// Which server; the newest installed one by default.
     pub binaries: Option<Binaries>,
 }
@@ -45,6 +50,7 @@ impl Default for Options {
             tls: true,
             hba: vec!["hostssl all all 127.0.0.1/32 scram-sha-256".into()],
             settings: Vec::new(),
+            fillable_disk: false,
             binaries: None,
         }
     }
@@ -52,13 +58,13 @@ impl Default for Options {
 
 /// A running cluster. Stopped and removed when dropped.
 pub struct Cluster {
-    port: u16,
-    password: String,
-    binaries: Binaries,
-    account: Account,
-    server: Mutex<Option<Server>>,
+    pub(crate) port: u16,
+    pub(crate) password: String,
+    pub(crate) binaries: Binaries,
+    pub(crate) account: Account,
+    pub(crate) server: Mutex<Option<Server>>,
     // Last, so that the directory goes after everything that looks into it.
-    home: TempDir,
+    pub(crate) home: TempDir,
 }
 
 impl Cluster {
@@ -70,14 +76,13 @@ impl Cluster {
             None => find_binaries()?,
         };
         let account = Account::find()?;
-        let home = tempfile::Builder::new()
-            .prefix("twinkey-postgres-")
-            .permissions(PermissionsExt::from_mode(0o700))
-            .tempdir()
-            .map_err(machine("creating", "a temporary directory"))?;
+        let home = new_home()?;
         let password = template::initialise(home.path(), &binaries, account)?;
         write_certificates(home.path(), options)?;
         write_hba(home.path(), options.hba.iter().map(String::as_str))?;
+        if options.fillable_disk {
+            full_disk::build_library(home.path())?;
+        }
         account.own(home.path())?;
         let cluster = Self {
             port: 0,
@@ -172,12 +177,17 @@ impl Cluster {
 
     /// Starts the server again on the same port.
     pub fn resume(&self) -> Result<(), ClusterError> {
+        self.resume_until(READY)
+    }
+
+    pub(crate) fn resume_until(&self, expected: &str) -> Result<(), ClusterError> {
         let mut server = self.server();
         if server.is_none() {
             *server = Some(Server::start(
                 self.home.path(),
                 &self.binaries,
                 self.account,
+                expected,
             )?);
         }
         Ok(())
@@ -191,6 +201,11 @@ impl Cluster {
     /// Ends the freeze.
     pub fn thaw(&self) -> Result<(), ClusterError> {
         self.signal("CONT")
+    }
+
+    /// Where everything of it is.
+    pub(crate) fn home(&self) -> &Path {
+        self.home.path()
     }
 
     fn signal(&self, name: &str) -> Result<(), ClusterError> {
@@ -212,7 +227,15 @@ impl Drop for Cluster {
     }
 }
 
-fn free_port() -> Result<u16, ClusterError> {
+pub(crate) fn new_home() -> Result<TempDir, ClusterError> {
+    tempfile::Builder::new()
+        .prefix("twinkey-postgres-")
+        .permissions(PermissionsExt::from_mode(0o700))
+        .tempdir()
+        .map_err(machine("creating", "a temporary directory"))
+}
+
+pub(crate) fn free_port() -> Result<u16, ClusterError> {
     TcpListener::bind("127.0.0.1:0")
         .and_then(|listener| listener.local_addr())
         .map(|address| address.port())

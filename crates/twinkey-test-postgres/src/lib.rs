@@ -4,9 +4,11 @@ mod binaries;
 mod certificate;
 mod cluster;
 mod error;
+mod full_disk;
 mod install;
 mod login;
 mod server;
+mod standby;
 mod template;
 mod unprivileged;
 
@@ -14,5 +16,6 @@ pub use binaries::{Binaries, find_binaries};
 pub use certificate::{Certificate, CertificateAuthority, Signatures};
 pub use cluster::{Cluster, Options, SUPERUSER};
 pub use error::ClusterError;
+pub use full_disk::FullDisk;
 pub use install::find_or_install_binaries;
 pub use tokio_postgres;

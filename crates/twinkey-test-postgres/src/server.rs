@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use crate::ClusterError;
 use crate::binaries::Binaries;
 use crate::error::machine;
+use crate::full_disk;
 use crate::unprivileged::{Account, run};
 
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -23,11 +24,12 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Starts the server and waits until it accepts connections.
+    /// Starts the server and waits until its state is `expected`.
     pub(crate) fn start(
         home: &Path,
         binaries: &Binaries,
         account: Account,
+        expected: &str,
     ) -> Result<Self, ClusterError> {
         let log = home.join("server.log");
         let open = || File::options().create(true).append(true).open(&log);
@@ -38,11 +40,14 @@ impl Server {
             .current_dir(home)
             // Ctrl-C in a terminal is for us; we stop the server when we are done with it.
             .process_group(0)
+            // A standby is a client too, and would look for certificates in ours.
+            .env("HOME", home)
+            .envs(full_disk::variables(home))
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(output);
         let server = Self::spawn(command)?;
-        match server.wait_until_ready(home) {
+        match server.wait_until(expected, home) {
             Ok(()) => Ok(server),
             // The reason it is not ready matters more than how it ends.
             Err(error) => server.stop().and(Err(error)),
@@ -69,13 +74,13 @@ impl Server {
         })
     }
 
-    fn wait_until_ready(&self, home: &Path) -> Result<(), ClusterError> {
+    fn wait_until(&self, expected: &str, home: &Path) -> Result<(), ClusterError> {
         let state = home.join("data/postmaster.pid");
         let ready = || {
             let text = std::fs::read_to_string(&state).unwrap_or_default();
             let mut lines = text.lines();
             lines.next() == Some(self.pid.to_string().as_str())
-                && lines.any(|line| line.trim() == "ready")
+                && lines.any(|line| line.trim() == expected)
         };
         wait_for("start", || ready() || self.watcher.is_finished())?;
         if ready() && !self.watcher.is_finished() {

@@ -1,53 +1,15 @@
 //! The script for somebody else, run by the real psql.
 
-use std::io::Write;
-use std::path::PathBuf;
-use std::process::{Command, Stdio};
-
 use postgres_protocol::escape::escape_identifier;
 use serde_json::json;
-use twinkey_test_postgres::find_binaries;
 
 use crate::adopting::{lived_in, sql};
-use crate::scene::{ADMIN_PASSWORD, PASSWORD, Scene, path};
-
-/// Debian's server comes with the client of its version, beside it or in PATH.
-fn psql() -> PathBuf {
-    let beside = find_binaries().unwrap().program("psql");
-    let packaged = std::fs::read_dir("/usr/lib/postgresql")
-        .into_iter()
-        .flatten();
-    let packaged = packaged.flatten().map(|it| it.path().join("bin/psql"));
-    let known = [beside].into_iter().chain(packaged);
-    let mut known = known.filter(|it| it.is_file());
-    known.next().unwrap_or_else(|| "psql".into())
-}
+use crate::psql;
+use crate::scene::{ADMIN_PASSWORD, PASSWORD, Scene};
 
 /// What psql said if it failed.
 fn run(scene: &Scene, user: &str, password: &str, script: &str) -> Result<(), String> {
-    let mut child = Command::new(psql())
-        .args([
-            "--no-psqlrc",
-            "--quiet",
-            "--no-password",
-            "--file=-",
-            "postgres",
-        ])
-        .env_clear()
-        .env("PGHOST", scene.cluster.host())
-        .env("PGPORT", scene.cluster.port().to_string())
-        .env("PGUSER", user)
-        .env("PGPASSWORD", password)
-        .env("PGSSLMODE", "verify-full")
-        .env("PGSSLROOTCERT", path(scene.cluster.ca_path()))
-        .stdin(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("psql: install postgresql-client");
-    let mut input = child.stdin.take().unwrap();
-    input.write_all(script.as_bytes()).unwrap();
-    drop(input);
-    let output = child.wait_with_output().unwrap();
+    let output = psql::run(scene, user, password, script);
     if output.status.success() {
         return Ok(());
     }

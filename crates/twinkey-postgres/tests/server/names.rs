@@ -163,3 +163,53 @@ async fn p8_a_name_with_control_characters_rotates_and_is_shown_on_one_line() {
         assert!(!shown.contains(char::is_control), "{shown:?}");
     }
 }
+
+#[tokio::test]
+async fn a_name_of_64_bytes_that_would_be_cut_within_a_character_reaches_nobody() {
+    let mut scene = Scene::start().await;
+    let (cut, fits) = ("n".repeat(62), format!("{}ü", "n".repeat(61)));
+    let long = format!("{cut}ü");
+    assert_eq!((long.len(), fits.len()), (64, 63));
+    // Whose names the server would make of it.
+    scene.application(&cut).await;
+    let database = format!("CREATE DATABASE {}", escape_identifier(&cut));
+    scene.sql(&database).await;
+    let fingerprint = scene.fingerprint().await;
+    for field in ["username", "twin", "owner", "dbname"] {
+        let mut document = scene.document("app");
+        document[field] = json!(long);
+        let value = SecretValue::new(document.to_string());
+        let error = PostgresSecret::parse(&value).unwrap_err();
+        assert_eq!(error.field, field);
+        assert!(error.to_string().contains("has 64 bytes"), "{error}");
+        let mut admin = scene.admin_document();
+        if admin.get(field).is_some() || field == "dbname" {
+            admin[field] = json!(long);
+            scene.memory.put("admin", &admin);
+            let current = scene.put_app();
+            let error = scene.ready_error(&current).await;
+            assert_eq!(error.code, "InvalidAdminDocument");
+            assert!(error.message.contains(field), "{error}");
+        }
+    }
+    assert_eq!(scene.fingerprint().await, fingerprint);
+    scene.memory.put("admin", &scene.admin_document());
+    // One byte less, and each is taken to the letter.
+    let quoted = escape_identifier(&fits);
+    let database = format!("CREATE DATABASE {quoted}; ");
+    scene.sql(&database).await;
+    scene
+        .sql(&format!(
+            "CREATE ROLE {quoted}; GRANT {quoted} TO app; ALTER ROLE app SET role TO {quoted}"
+        ))
+        .await;
+    scene.administer(&quoted).await;
+    let mut document = scene.document("app");
+    (document["owner"], document["dbname"]) = (json!(fits), json!(fits));
+    document["twin"] = json!(format!("{}ä", "n".repeat(61)));
+    let mut current = scene.put(&document);
+    for _ in 0..2 {
+        current = scene.rotate(&current).await.unwrap();
+    }
+    assert_eq!(current.secret.owner(), Some(fits.as_str()));
+}
