@@ -87,7 +87,7 @@ async fn p5_ten_invocations_of_one_rotation_at_once_end_as_one_and_none_fails() 
 }
 
 #[tokio::test]
-async fn p5_ten_whole_deliveries_of_one_rotation_at_once_publish_it_and_who_is_overtaken_says_so() {
+async fn p5_ten_whole_deliveries_of_one_rotation_at_once_publish_it_and_none_fails() {
     const INVOCATIONS: usize = 10;
     let scene = talkative().await;
     let vault = Vault::at(&scene);
@@ -99,12 +99,8 @@ async fn p5_ten_whole_deliveries_of_one_rotation_at_once_publish_it_and_who_is_o
             let (vault, token) = (vault.clone(), token.clone());
             deliveries.spawn(async move { vault.deliver("app/db", &token).await });
         }
-        let delivered = deliveries.join_all().await;
-        assert!(delivered.iter().any(Result::is_ok));
-        // One that was still before its change at the server when another had finished.
-        for overtaken in delivered.iter().filter_map(|one| one.as_ref().err()) {
-            assert_eq!(overtaken.cause.error_type(), "OutOfOrder", "{overtaken}");
-            assert_eq!(overtaken.step, Step::SetSecret, "{overtaken}");
+        for delivered in deliveries.join_all().await {
+            delivered.unwrap();
         }
         let current = vault.store.versions(&SecretId::new("app/db"));
         let mut current = current
