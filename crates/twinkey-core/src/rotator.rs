@@ -303,8 +303,8 @@ fn pinned<P: Provider>(
     }
 }
 
-/// The same; a pending document for the place that current is in can never be applied: AWSCURRENT was
-/// moved by hand, and the rotation is ended.
+/// The same; a pending document that does not follow from current can never be applied, such as one for the place that
+/// current is in, since AWSCURRENT was moved by hand. The rotation is ended.
 async fn parse_pair<P: Provider>(
     pass: &Pass<'_>,
     current: &Version,
@@ -315,7 +315,7 @@ async fn parse_pair<P: Provider>(
         pass.detach_pending().await?;
         return Err(RotationFailure::PendingDead {
             key: new.key_id(),
-            reason: format!("AWSCURRENT has moved into its place ({error})"),
+            reason: format!("AWSCURRENT is not what it was made to follow ({error})"),
         });
     }
     Ok((old, new))
