@@ -10,7 +10,8 @@ use tempfile::TempDir;
 
 use crate::certificate::{CertificateAuthority, Signatures};
 use crate::error::machine;
-use crate::server::{Server, wait_for};
+use crate::process::wait_for;
+use crate::server::Server;
 use crate::unprivileged::Account;
 use crate::{Binaries, ClusterError, find_binaries, template};
 
@@ -70,11 +71,7 @@ impl Cluster {
             None => find_binaries()?,
         };
         let account = Account::find()?;
-        let home = tempfile::Builder::new()
-            .prefix("twinkey-postgres-")
-            .permissions(PermissionsExt::from_mode(0o700))
-            .tempdir()
-            .map_err(machine("creating", "a temporary directory"))?;
+        let home = private_directory("twinkey-postgres-")?;
         let password = template::initialise(home.path(), &binaries, account)?;
         write_certificates(home.path(), options)?;
         write_hba(home.path(), options.hba.iter().map(String::as_str))?;
@@ -128,6 +125,14 @@ impl Cluster {
     #[must_use]
     pub fn ca_path(&self) -> PathBuf {
         self.home.path().join("ca.pem")
+    }
+
+    pub(crate) fn certificate_path(&self) -> PathBuf {
+        self.home.path().join("data/server.crt")
+    }
+
+    pub(crate) fn key_path(&self) -> PathBuf {
+        self.home.path().join("data/server.key")
     }
 
     /// The certificate of an authority that did not.
@@ -212,7 +217,16 @@ impl Drop for Cluster {
     }
 }
 
-fn free_port() -> Result<u16, ClusterError> {
+/// A temporary directory that nobody else looks into.
+pub(crate) fn private_directory(prefix: &str) -> Result<TempDir, ClusterError> {
+    tempfile::Builder::new()
+        .prefix(prefix)
+        .permissions(PermissionsExt::from_mode(0o700))
+        .tempdir()
+        .map_err(machine("creating", "a temporary directory"))
+}
+
+pub(crate) fn free_port() -> Result<u16, ClusterError> {
     TcpListener::bind("127.0.0.1:0")
         .and_then(|listener| listener.local_addr())
         .map(|address| address.port())
@@ -273,7 +287,7 @@ fn write_settings(home: &Path, port: u16, options: &Options) -> Result<(), Clust
 }
 
 /// Readable by its owner alone, as the server demands of its key.
-fn write(home: &Path, name: &str, text: &str) -> Result<(), ClusterError> {
+pub(crate) fn write(home: &Path, name: &str, text: &str) -> Result<(), ClusterError> {
     let path = home.join(name);
     std::fs::write(&path, text).map_err(machine("writing", &path))?;
     std::fs::set_permissions(&path, PermissionsExt::from_mode(0o600))

@@ -6,7 +6,10 @@ mod cluster;
 mod error;
 mod install;
 mod login;
+mod pooler;
+mod process;
 mod server;
+mod target;
 mod template;
 mod unprivileged;
 
@@ -15,4 +18,5 @@ pub use certificate::{Certificate, CertificateAuthority, Signatures};
 pub use cluster::{Cluster, Options, SUPERUSER};
 pub use error::ClusterError;
 pub use install::find_or_install_binaries;
+pub use pooler::{POOLER_ROLE, PoolMode, Pooler};
 pub use tokio_postgres;
