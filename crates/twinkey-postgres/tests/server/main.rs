@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod pooled;
 mod scene;
 
 mod adopt_clone;
@@ -22,6 +23,9 @@ mod iam;
 mod in_use;
 mod interruptions;
 mod names;
+mod pooled_clients;
+mod pooled_roles;
+mod pooler;
 mod probe;
 mod proxy;
 mod retire;
