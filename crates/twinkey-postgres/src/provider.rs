@@ -12,7 +12,7 @@ use twinkey_core::{
 use crate::admin;
 use crate::adoption::Adoption;
 use crate::change::Change;
-use crate::connect_error::{ConnectError, Refused, ServerAnswer};
+use crate::connect_error::ConnectError;
 use crate::connection::Connector;
 use crate::document::PostgresSecret;
 use crate::error::PostgresError;
@@ -21,6 +21,7 @@ use crate::mark::Mark;
 use crate::pair::{Pairing, default_twin, mark_missing};
 use crate::probe;
 use crate::rights;
+use crate::server_answer::{Refused, ServerAnswer};
 use crate::session::{Session, StatementError};
 use crate::sessions;
 use crate::settings::Settings;

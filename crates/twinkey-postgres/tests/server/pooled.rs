@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
-use twinkey_core::InUse;
-use twinkey_core::Provider;
+use twinkey_core::{InUse, Provider};
 use twinkey_test_postgres::tokio_postgres::{Client, SimpleQueryMessage};
 use twinkey_test_postgres::{POOLER_ROLE, PoolMode, Pooler};
 
@@ -13,18 +12,16 @@ use crate::scene::{Scene, Stored, path, soon};
 
 pub(crate) const MODES: [PoolMode; 2] = [PoolMode::Session, PoolMode::Transaction];
 
-/// How the pooler asks for a verifier, and what it asks. Both as documented.
-pub(crate) const AUTH_QUERY: &str = "auth_query = SELECT * FROM pgbouncer.verifier($1)";
-pub(crate) const VERIFIER: &str = "
-CREATE SCHEMA pgbouncer;
-CREATE FUNCTION pgbouncer.verifier(wanted text, OUT role text, OUT verifier text) RETURNS SETOF record
-  LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog AS $$
-    SELECT rolname::text, rolpassword FROM pg_authid
-     WHERE rolname = wanted AND rolcanlogin AND NOT rolsuper
-       AND (rolvaliduntil IS NULL OR rolvaliduntil > now()) $$;
-REVOKE ALL ON FUNCTION pgbouncer.verifier FROM PUBLIC;
-GRANT USAGE ON SCHEMA pgbouncer TO pgbouncer;
-GRANT EXECUTE ON FUNCTION pgbouncer.verifier TO pgbouncer;";
+const DOCUMENTATION: &str = include_str!("../../../../docs/providers/postgres.md");
+/// What is this pooler's own in the documented settings.
+const OWN: [&str; 5] = ["[", "*", "listen_addr", "listen_port", "pool_mode"];
+
+/// What the documentation says to set up.
+fn documented(language: &str) -> &'static str {
+    let (_, section) = DOCUMENTATION.split_once("## Poolers").unwrap();
+    let (_, block) = section.split_once(&format!("```{language}\n")).unwrap();
+    block.split_once("```").unwrap().0
+}
 
 /// Whose session it is, as whom it acts, and which server connection it has.
 const SELF: &str = "SELECT concat_ws(' ', session_user, current_user, pg_backend_pid())";
@@ -41,16 +38,18 @@ impl Pooled {
 
     /// With a pooler that does not wait as long as it does by default.
     pub(crate) async fn start_impatient(mode: PoolMode) -> Self {
-        Self::start_with(mode, &["query_wait_timeout = 1", "server_login_retry = 1"]).await
+        Self::start_with(mode, &["query_wait_timeout = 1"]).await
     }
 
     pub(crate) async fn start_with(mode: PoolMode, settings: &[&str]) -> Self {
         let mut scene = Scene::start().await;
-        let settings = [&[AUTH_QUERY], settings].concat();
-        let pooler = Pooler::start(&scene.cluster, mode, &settings).unwrap();
-        let password = pooler.password();
-        let role = format!("CREATE ROLE {POOLER_ROLE} LOGIN PASSWORD '{password}';");
-        scene.sql(&format!("{role} {VERIFIER}")).await;
+        let is_own = |line: &str| OWN.iter().any(|own| line.starts_with(own));
+        let documented_lines = documented("ini").lines().filter(|line| !is_own(line));
+        let lines: Vec<&str> = documented_lines.chain(settings.iter().copied()).collect();
+        let pooler = Pooler::start(&scene.cluster, mode, &lines).unwrap();
+        let set_up = documented("sql");
+        assert!(set_up.contains(&format!("CREATE ROLE {POOLER_ROLE} LOGIN PASSWORD '…'")));
+        scene.sql(&set_up.replace('…', pooler.password())).await;
         let bundle = path(scene.cluster.ca_path());
         let address = format!("{}:{}", pooler.host(), pooler.port());
         let provider = scene.provider(&[
@@ -113,12 +112,13 @@ impl Pooled {
         .await;
     }
 
-    /// Waits until the pooler has no server connection of a role.
-    pub(crate) async fn until_no_server(&self, role: &str) {
+    /// Waits until the pooler has so many server connections of a role.
+    pub(crate) async fn until_servers(&self, role: &str, count: usize) {
         soon(async {
             loop {
                 let servers = self.pooler.console("SHOW SERVERS").await.unwrap();
-                if servers.iter().all(|server| server["user"] != role) {
+                let of_role = servers.iter().filter(|server| server["user"] == role);
+                if of_role.count() == count {
                     return;
                 }
             }

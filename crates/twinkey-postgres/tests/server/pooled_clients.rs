@@ -1,7 +1,7 @@
 //! Clients of a pooler that were there before their key was replaced, and the server connections that it keeps.
 
 use serde_json::json;
-use twinkey_core::Credential;
+use twinkey_core::{Credential, ErrorKind, Provider, Verdict};
 use twinkey_test_postgres::PoolMode;
 use twinkey_test_postgres::tokio_postgres::Client;
 
@@ -53,7 +53,7 @@ async fn in_transaction_mode_a_client_of_a_dead_key_gets_server_connections_of_t
     let (client, [_, _, third]) = after_two_rotations(&mut pooled, first).await;
     let (_, before) = who(&client).await;
     pooled.reconnect().await;
-    pooled.until_no_server("app").await;
+    pooled.until_servers("app", 0).await;
     let (acting, after) = who(&client).await;
     assert_eq!(acting, "app app");
     assert_ne!(before, after, "a server connection of the new key's");
@@ -70,7 +70,7 @@ async fn in_session_mode_a_client_keeps_its_server_connection_until_it_leaves() 
     pooled.reconnect().await;
     assert_eq!(who(&client).await, before);
     drop(client);
-    pooled.until_no_server("app").await;
+    pooled.until_servers("app", 0).await;
 }
 
 #[tokio::test]
@@ -80,7 +80,7 @@ async fn a_pooler_that_has_not_met_the_new_key_cannot_log_in_with_it() {
     let first = pooled.scene.put_app();
     let (client, [first, _, third]) = after_two_rotations(&mut pooled, first).await;
     pooled.reconnect().await;
-    pooled.until_no_server("app").await;
+    pooled.until_servers("app", 0).await;
     let failed = ask(&client, "SELECT 1").await;
     assert_eq!(failed.unwrap_err(), "query_wait_timeout");
     let log = pooled.scene.cluster.log();
@@ -92,7 +92,7 @@ async fn a_pooler_that_has_not_met_the_new_key_cannot_log_in_with_it() {
 #[tokio::test]
 async fn a_document_that_ends_sessions_ends_clients_in_session_mode_and_in_transaction_mode_not() {
     for mode in MODES {
-        let mut pooled = Pooled::start_with(mode, &["server_login_retry = 1"]).await;
+        let mut pooled = Pooled::start(mode).await;
         let mut document = pooled.document();
         document["end_sessions"] = json!(true);
         let first = pooled.scene.put(&document);
@@ -103,7 +103,7 @@ async fn a_document_that_ends_sessions_ends_clients_in_session_mode_and_in_trans
         let of_second = pooled.consumer(&second).await;
         let pending = pooled.scene.create(&second).await.unwrap();
         pooled.scene.apply(&second, &pending).await.unwrap();
-        pooled.until_no_server("app").await;
+        pooled.until_servers("app", 0).await;
         assert!(pooled.is_let_in(&pending).await);
         match mode {
             PoolMode::Session => is_ended(&client).await,
@@ -114,6 +114,30 @@ async fn a_document_that_ends_sessions_ends_clients_in_session_mode_and_in_trans
 }
 
 #[tokio::test]
+async fn a_new_key_is_accepted_a_moment_after_a_client_of_the_dead_one_made_the_pooler_fail() {
+    let mut pooled = Pooled::start_impatient(PoolMode::Transaction).await;
+    let first = pooled.put_app();
+    pooled.scene.sql(RIGHTS).await;
+    let client = pooled.consumer(&first).await;
+    let second = pooled.scene.rotate(&first).await.unwrap();
+    let pending = pooled.scene.create(&second).await.unwrap();
+    pooled.until_clients(1).await;
+    pooled.scene.apply(&second, &pending).await.unwrap();
+    pooled.reconnect().await;
+    pooled.until_servers("app", 0).await;
+    assert!(ask(&client, "SELECT 1").await.is_err());
+    soon(async {
+        loop {
+            match pooled.scene.provider.verify(&pending.secret).await {
+                Ok(verdict) => return assert_eq!(verdict, Verdict::Accepted),
+                Err(error) => assert_eq!(error.kind, ErrorKind::Transient, "{error}"),
+            }
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn end_sessions_ends_clients_of_a_live_key_too_that_were_given_older_server_connections() {
     for reconnects in [false, true] {
         let mut pooled = Pooled::start(PoolMode::Session).await;
@@ -121,7 +145,7 @@ async fn end_sessions_ends_clients_of_a_live_key_too_that_were_given_older_serve
         let (client, [_, _, third]) = after_two_rotations(&mut pooled, first).await;
         if reconnects {
             pooled.reconnect().await;
-            pooled.until_clients(1).await;
+            pooled.until_servers("app", 1).await;
         }
         let of_third = pooled.consumer(&third).await;
         assert!(is_open(&of_third).await);
@@ -138,6 +162,20 @@ async fn end_sessions_ends_clients_of_a_live_key_too_that_were_given_older_serve
 }
 
 #[tokio::test]
+async fn p7_in_transaction_mode_the_pooler_itself_ends_clients_of_a_dead_key() {
+    let mut pooled = Pooled::start(PoolMode::Transaction).await;
+    let first = pooled.put_app();
+    let (client, [first, _, third]) = after_two_rotations(&mut pooled, first).await;
+    end_sessions(&pooled, &third).await;
+    pooled.until_servers("app", 0).await;
+    assert!(is_open(&client).await, "nothing at the server does");
+    pooled.pooler.console("KILL postgres").await.unwrap();
+    is_ended(&client).await;
+    pooled.pooler.console("RESUME postgres").await.unwrap();
+    assert!(pooled.is_let_in(&third).await && !pooled.is_let_in(&first).await);
+}
+
+#[tokio::test]
 async fn in_use_counts_server_connections_with_or_without_a_client() {
     for mode in MODES {
         let mut pooled = Pooled::start(mode).await;
@@ -147,8 +185,9 @@ async fn in_use_counts_server_connections_with_or_without_a_client() {
         pooled.until_clients(0).await;
         let cached = pooled.in_use(&first).await;
         assert!(!cached.is_over(), "nobody uses what the pooler keeps");
-        pooled.reconnect().await;
-        pooled.until_no_server("app").await;
+        let sooner = pooled.pooler.console("SET server_idle_timeout = 1").await;
+        sooner.unwrap();
+        soon(async { while !pooled.in_use(&first).await.is_over() {} }).await;
     }
 }
 
@@ -161,22 +200,19 @@ async fn in_use_tells_an_applications_name_and_the_poolers_address() {
         let second = pooled.scene.rotate(&first).await.unwrap();
         pooled.until_clients(0).await;
         pooled.reconnect().await;
-        pooled.until_no_server("app").await;
+        pooled.until_servers("app", 0).await;
         let client = pooled.consumer(&first).await;
         ask(&client, "SET application_name TO 'billing'")
             .await
             .unwrap();
         assert!(is_open(&client).await);
-        let ready = twinkey_core::Provider::ready(
-            pooled.scene.provider.as_ref(),
-            &second.secret,
-            &pooled.scene.address,
-        );
-        let seen = ready.await.unwrap().in_use.unwrap();
+        let scene = &pooled.scene;
+        let ready = scene.provider.ready(&second.secret, &scene.address).await;
+        let seen = ready.unwrap().in_use.unwrap();
         assert_eq!(seen.to_string(), "1 session: billing at 127.0.0.1 (1)");
         pooled.reconnect().await;
         if mode == PoolMode::Transaction {
-            pooled.until_no_server("app").await;
+            pooled.until_servers("app", 0).await;
             let unseen = pooled.in_use(&first).await;
             assert!(unseen.is_over(), "a client without a transaction");
             assert!(is_open(&client).await);
