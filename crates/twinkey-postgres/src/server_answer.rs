@@ -6,7 +6,7 @@ use tokio_postgres::error::{DbError, SqlState};
 
 use crate::sqlstate::is_bad_login;
 
-/// PgBouncer's own words for a password that is not the role's. It has no code for that, and translates nothing.
+/// pgbouncer's own words for a password that is not the role's. It has no code for that, and translates nothing.
 /// <https://github.com/pgbouncer/pgbouncer/blob/master/src/client.c>
 const POOLER_REFUSED: [&str; 2] = [
     "SASL authentication failed",
@@ -84,7 +84,7 @@ impl ServerAnswer {
         }
     }
 
-    /// Whether a pooler speaks for itself. PgBouncer has one code for everything, which is also a server's for
+    /// Whether a pooler speaks for itself: pgbouncer has one code for everything, which is also a server's for
     /// nonsense; but a server says which of its functions complains.
     pub(crate) fn is_poolers(&self) -> bool {
         self.state == SqlState::PROTOCOL_VIOLATION && self.routine.is_none()
