@@ -2,15 +2,12 @@
 //! that a server may have translated.
 
 use std::error::Error as _;
-use std::fmt;
 use std::io;
 
 use rustls::{AlertDescription, CertificateError};
-use tokio_postgres::error::{DbError, SqlState};
-use twinkey_core::ErrorKind;
 
 use crate::authentication_guard::Refusal;
-use crate::sqlstate::{READ_ONLY, meaning};
+use crate::server_answer::{ServerAnswer, harmless};
 use crate::tls::TlsFailure;
 
 /// The driver's own words, the only way to tell: the server offers to bind, and the guard has seen
@@ -52,84 +49,6 @@ pub(crate) enum ConnectError {
         "the server does not keep to Postgres's protocol, or does not know the password itself"
     )]
     Protocol,
-}
-
-/// An error that a server reported, without any part that may quote a statement.
-#[derive(Clone, Debug)]
-pub(crate) struct ServerAnswer {
-    pub(crate) state: SqlState,
-    message: String,
-    routine: Option<String>,
-}
-
-impl fmt::Display for ServerAnswer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} (SQLSTATE {})", self.message, self.shown_code())
-    }
-}
-
-impl ServerAnswer {
-    pub(crate) fn of(error: &DbError) -> Self {
-        Self {
-            state: error.code().clone(),
-            message: harmless(error.message()),
-            routine: error.routine().map(str::to_owned),
-        }
-    }
-
-    /// A code has five letters and digits; what else a server may send is not repeated.
-    /// <https://www.postgresql.org/docs/current/errcodes-appendix.html>
-    fn shown_code(&self) -> &str {
-        let code = self.state.code();
-        let is_one = code.len() == 5 && code.bytes().all(|byte| byte.is_ascii_alphanumeric());
-        if is_one { code } else { "malformed" }
-    }
-
-    /// Its stable name, and what the caller can do about it.
-    pub(crate) fn meaning(&self) -> (&'static str, ErrorKind) {
-        if self.is_about_writing() {
-            return READ_ONLY;
-        }
-        meaning(&self.state)
-    }
-
-    /// A standby refuses `BEGIN READ WRITE` with a code that says no more than that something is not
-    /// supported. It comes from the check of the one setting that we set there.
-    fn is_about_writing(&self) -> bool {
-        self.state == SqlState::FEATURE_NOT_SUPPORTED
-            && self.routine.as_deref() == Some("call_bool_check_hook")
-    }
-
-    /// Whether the role is not let in whatever it shows: NOLOGIN, or it is gone. Told by the server's
-    /// function from a certificate or a line of `pg_hba.conf` that does not fit.
-    pub(crate) fn is_about_role(&self) -> bool {
-        self.state == SqlState::INVALID_AUTHORIZATION_SPECIFICATION
-            && self.routine.as_deref() == Some("InitializeSessionUserId")
-    }
-
-    /// Whether `pg_hba.conf` has no place for this login, whatever its password. The same code
-    /// also stands for a role that may not log in; the server's function tells them apart, and
-    /// unlike the message it is never translated.
-    pub(crate) fn is_host_based(&self) -> bool {
-        self.state == SqlState::INVALID_AUTHORIZATION_SPECIFICATION
-            && self.routine.as_deref() == Some("ClientAuthentication")
-    }
-}
-
-/// One line, not endless, and never with a verifier in it: a server quotes what it cannot parse.
-fn harmless(message: &str) -> String {
-    const LONGEST: usize = 200;
-    if message.contains("SCRAM-SHA-256$") {
-        return "(message withheld: it quotes a verifier)".into();
-    }
-    let visible = |character: char| {
-        if character.is_control() {
-            ' '
-        } else {
-            character
-        }
-    };
-    message.chars().take(LONGEST).map(visible).collect()
 }
 
 impl ConnectError {
@@ -203,33 +122,4 @@ fn is_about_certificate(alert: AlertDescription) -> bool {
         AlertDescription::CertificateRequired,
     ]
     .contains(&alert)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn p8_a_code_that_is_none_is_not_repeated() {
-        for (code, shown) in [
-            ("28P01", "28P01"),
-            ("\u{1b}[2JX", "malformed"),
-            ("", "malformed"),
-        ] {
-            let answer = ServerAnswer {
-                state: SqlState::from_code(code),
-                message: "no".into(),
-                routine: None,
-            };
-            assert_eq!(answer.to_string(), format!("no (SQLSTATE {shown})"));
-        }
-    }
-
-    #[test]
-    fn p8_what_a_server_says_is_one_short_line_without_a_verifier() {
-        assert_eq!(harmless("role \"a\nb\" exists"), "role \"a b\" exists");
-        assert_eq!(harmless(&"x".repeat(1000)).len(), 200);
-        let quoted = "syntax error at or near \"SCRAM-SHA-256$4096:abc\"";
-        assert!(!harmless(quoted).contains("4096"));
-    }
 }

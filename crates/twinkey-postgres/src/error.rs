@@ -6,10 +6,10 @@ use twinkey_core::{
     escape_control,
 };
 
-use crate::connect_error::ServerAnswer;
 use crate::connection::Address;
 use crate::difference::Difference;
 use crate::failed_login::FailedLogin;
+use crate::server_answer::ServerAnswer;
 use crate::session::StatementError;
 use crate::sqlstate::{self, READ_ONLY};
 use crate::statement;

@@ -5,8 +5,9 @@ use tokio_postgres::error::SqlState;
 use twinkey_core::ErrorKind;
 
 use crate::authentication_guard::Refusal;
-use crate::connect_error::{ConnectError, ServerAnswer};
+use crate::connect_error::ConnectError;
 use crate::connection::Address;
+use crate::server_answer::ServerAnswer;
 use crate::sqlstate::{hint, is_bad_login};
 
 /// One failed login.
@@ -70,6 +71,7 @@ impl FailedLogin {
                 "ProtocolViolation"
             }
             ConnectError::Answer(answer) if answer.is_host_based() => "HostBasedRefused",
+            ConnectError::Answer(answer) if answer.is_poolers() => "PoolerRefused",
             ConnectError::Answer(answer)
                 if is_bad_login(&answer.state) && self.whose != Whose::Consumer =>
             {
@@ -106,6 +108,12 @@ impl FailedLogin {
     }
 
     fn hint_to(&self, answer: &ServerAnswer) -> Option<String> {
+        if answer.is_poolers() {
+            return Some(match self.whose {
+                Whose::Consumer => POOLER.into(),
+                _ => NO_POOLER.into(),
+            });
+        }
         let role = escape_identifier(&self.user);
         if answer.is_host_based() {
             let added = format!(
@@ -154,6 +162,10 @@ const UNBOUND: &str = "let pg_hba.conf ask for scram-sha-256 of a role with a SC
 const UNBINDABLE: &str = "give the server a certificate that is signed with SHA-256 or longer (RSA or \
     ECDSA, not Ed25519 or RSA-PSS); or remove \"channel_binding\" from the document";
 const NO_PASSWORD: &str = "add password to the admin secret, or let pg_hba.conf ask for cert alone";
+const POOLER: &str = "see why in the pooler's log: what it says to its clients is not always the \
+    reason, which may be that it cannot log in at the server itself";
+const NO_POOLER: &str = "name the server itself in the admin secret and not a pooler, and list the \
+    pooler's address: TWINKEY_ADMIN_HOSTS";
 const PLAINTEXT: &str = "remove \"sslmode\":\"disable\" or \"ssl\":false; \
     or, at your own risk: TWINKEY_ALLOW_PLAINTEXT=1";
 const TLS_OFF: &str = "turn TLS on at the server (ssl = on); \

@@ -23,6 +23,7 @@ mod password_copy;
 mod probe;
 mod provider;
 mod rights;
+mod server_answer;
 mod session;
 mod sessions;
 mod settings;

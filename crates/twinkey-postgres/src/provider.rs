@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use tokio_postgres::error::SqlState;
 use twinkey_core::{
     Borrow, Choose, DocumentError, Fence, IamTokens, InUse, KeyLabel, LastLook, Listing, Origin,
     Provider, ProviderError, Random, Ready, Retired, RetiredKey, Retiring, SecretAddress,
@@ -13,7 +12,7 @@ use twinkey_core::{
 use crate::admin;
 use crate::adoption::Adoption;
 use crate::change::Change;
-use crate::connect_error::{ConnectError, ServerAnswer};
+use crate::connect_error::ConnectError;
 use crate::connection::Connector;
 use crate::document::PostgresSecret;
 use crate::error::PostgresError;
@@ -22,11 +21,11 @@ use crate::mark::Mark;
 use crate::pair::{Pairing, default_twin, mark_missing};
 use crate::probe;
 use crate::rights;
+use crate::server_answer::{Refused, ServerAnswer};
 use crate::session::{Session, StatementError};
 use crate::sessions;
 use crate::settings::Settings;
 use crate::snapshot::{Role, Snapshot};
-use crate::sqlstate::is_bad_login;
 use crate::statement::{self, attributes};
 use crate::turn::{Turn, Turns};
 
@@ -105,23 +104,28 @@ impl PostgresProvider {
     }
 
     async fn enter(&self, secret: &PostgresSecret) -> Result<Entry, PostgresError> {
-        match self.connector.open(&secret.login()).await {
-            Ok(session) => Ok(Entry::Open(session)),
-            Err(ConnectError::Answer(answer)) if is_refusal(&answer) => Ok(Entry::Refused(answer)),
-            Err(cause) => Err(FailedLogin {
-                whose: Whose::Consumer,
-                address: secret.address().clone(),
-                user: secret.username().into(),
-                cause,
-            }
-            .into()),
+        let cause = match self.connector.open(&secret.login()).await {
+            Ok(session) => return Ok(Entry::Open(session)),
+            Err(cause) => cause,
+        };
+        if let ConnectError::Answer(answer) = &cause
+            && let Some(refused) = answer.refusal(secret.username())
+        {
+            return Ok(Entry::Refused(refused, answer.clone()));
         }
+        Err(FailedLogin {
+            whose: Whose::Consumer,
+            address: secret.address().clone(),
+            user: secret.username().into(),
+            cause,
+        }
+        .into())
     }
 
     async fn log_in(&self, secret: &PostgresSecret) -> Result<Verdict, PostgresError> {
         let session = match self.enter(secret).await? {
             Entry::Open(session) => session,
-            Entry::Refused(answer) => {
+            Entry::Refused(_, answer) => {
                 return Ok(Verdict::Refused {
                     reason: answer.to_string(),
                 });
@@ -132,15 +136,16 @@ impl PostgresProvider {
         verdict
     }
 
-    /// Whether the password opens the role, even if the role may go no further.
-    async fn fits(&self, secret: &PostgresSecret) -> Result<bool, PostgresError> {
+    /// Whether the password opens the role, even if the role may go no further. `None`: nobody looks at it.
+    async fn fits(&self, secret: &PostgresSecret) -> Result<Option<bool>, PostgresError> {
         Ok(match self.enter(secret).await? {
             Entry::Open(session) => {
                 session.close().await;
-                true
+                Some(true)
             }
-            // Every other refusal comes after the password has been found right.
-            Entry::Refused(answer) => answer.state != SqlState::INVALID_PASSWORD,
+            Entry::Refused(Refused::Role, _) => Some(true),
+            Entry::Refused(Refused::Password, _) => Some(false),
+            Entry::Refused(Refused::Unread, _) => None,
         })
     }
 
@@ -168,14 +173,14 @@ impl PostgresProvider {
         let taken = Snapshot::take(session, secret.username(), &roles).await;
         let snapshot = taken.map_err(doing("looking at the roles"))?;
         // After the look: whoever of ours replaces the password in between changes the mark.
-        if !self.fits(secret).await? {
+        if self.fits(secret).await? == Some(false) {
             return Ok(Retired::AlreadyGone);
         }
         let lock_out = statement::lock_out(secret.username());
         let turn = Turn::of(&snapshot, roles);
         turn.change(session, "taking the password away", &lock_out)
             .await?;
-        if self.fits(secret).await? {
+        if self.fits(secret).await? == Some(true) {
             return Err(PostgresError::StillAccepted(secret.username().into()));
         }
         Ok(Retired::Refused)
@@ -267,14 +272,7 @@ async fn sessions_of(session: &Session, role: &str) -> Result<Option<InUse>, Pos
 /// What became of a login.
 enum Entry {
     Open(Session),
-    Refused(ServerAnswer),
-}
-
-/// The role or its password is refused, or the database is closed to it: an answer to the key.
-/// What `pg_hba.conf` says is no such answer: it would be the same for every password.
-fn is_refusal(answer: &ServerAnswer) -> bool {
-    !answer.is_host_based()
-        && (is_bad_login(&answer.state) || answer.state == SqlState::INSUFFICIENT_PRIVILEGE)
+    Refused(Refused, ServerAnswer),
 }
 
 /// Whether the session is the role's, acts as the owner of what consumers create, and can do what the

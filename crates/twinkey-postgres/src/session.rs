@@ -11,7 +11,7 @@ use tokio_postgres::error::SqlState;
 use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Client, Connection, Row};
 
-use crate::connect_error::ServerAnswer;
+use crate::server_answer::ServerAnswer;
 
 /// How long a server may take to see that we hang up.
 const FAREWELL: Duration = Duration::from_secs(1);

@@ -10,7 +10,8 @@ use tempfile::TempDir;
 
 use crate::certificate::{CertificateAuthority, Signatures};
 use crate::error::machine;
-use crate::server::{Server, wait_for};
+use crate::process::wait_for;
+use crate::server::Server;
 use crate::unprivileged::Account;
 use crate::{Binaries, ClusterError, find_binaries, full_disk, template};
 
@@ -76,7 +77,7 @@ impl Cluster {
             None => find_binaries()?,
         };
         let account = Account::find()?;
-        let home = new_home()?;
+        let home = private_directory("twinkey-postgres-")?;
         let password = template::initialise(home.path(), &binaries, account)?;
         write_certificates(home.path(), options)?;
         write_hba(home.path(), options.hba.iter().map(String::as_str))?;
@@ -133,6 +134,14 @@ impl Cluster {
     #[must_use]
     pub fn ca_path(&self) -> PathBuf {
         self.home.path().join("ca.pem")
+    }
+
+    pub(crate) fn certificate_path(&self) -> PathBuf {
+        self.home.path().join("data/server.crt")
+    }
+
+    pub(crate) fn key_path(&self) -> PathBuf {
+        self.home.path().join("data/server.key")
     }
 
     /// The certificate of an authority that did not.
@@ -227,9 +236,10 @@ impl Drop for Cluster {
     }
 }
 
-pub(crate) fn new_home() -> Result<TempDir, ClusterError> {
+/// A temporary directory that nobody else looks into.
+pub(crate) fn private_directory(prefix: &str) -> Result<TempDir, ClusterError> {
     tempfile::Builder::new()
-        .prefix("twinkey-postgres-")
+        .prefix(prefix)
         .permissions(PermissionsExt::from_mode(0o700))
         .tempdir()
         .map_err(machine("creating", "a temporary directory"))
@@ -296,7 +306,7 @@ fn write_settings(home: &Path, port: u16, options: &Options) -> Result<(), Clust
 }
 
 /// Readable by its owner alone, as the server demands of its key.
-fn write(home: &Path, name: &str, text: &str) -> Result<(), ClusterError> {
+pub(crate) fn write(home: &Path, name: &str, text: &str) -> Result<(), ClusterError> {
     let path = home.join(name);
     std::fs::write(&path, text).map_err(machine("writing", &path))?;
     std::fs::set_permissions(&path, PermissionsExt::from_mode(0o600))

@@ -18,6 +18,11 @@ pub enum ClusterError {
         /// Where.
         directory: std::path::PathBuf,
     },
+    /// No pgbouncer is unpacked or installed.
+    #[error(
+        "no pgbouncer was found: cargo xtask test unpacks Debian's; or apt-get install pgbouncer"
+    )]
+    NoPooler,
     /// The machine did not let us.
     #[error("{doing}: {source}")]
     Machine {

@@ -7,8 +7,11 @@ mod error;
 mod full_disk;
 mod install;
 mod login;
+mod pooler;
+mod process;
 mod server;
 mod standby;
+mod target;
 mod template;
 mod unprivileged;
 
@@ -18,4 +21,5 @@ pub use cluster::{Cluster, Options, SUPERUSER};
 pub use error::ClusterError;
 pub use full_disk::FullDisk;
 pub use install::find_or_install_binaries;
+pub use pooler::{POOLER_ROLE, PoolMode, Pooler};
 pub use tokio_postgres;

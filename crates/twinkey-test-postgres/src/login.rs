@@ -1,5 +1,6 @@
 //! Logging in, for set-up and for counting live keys. Independent of the provider under test.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use rustls::pki_types::CertificateDer;
@@ -27,17 +28,8 @@ impl Cluster {
         password: &str,
         database: &str,
     ) -> Result<Client, ClusterError> {
-        let mut config = Config::new();
-        config
-            .host(self.host())
-            .port(self.port())
-            .user(user)
-            .password(password)
-            .dbname(database)
-            .ssl_mode(SslMode::Require);
-        let (client, connection) = config.connect(self.tls()?).await?;
-        tokio::spawn(connection);
-        Ok(client)
+        let tls = tls(&self.ca_path())?;
+        connect(tls, self.port(), user, password, database).await
     }
 
     /// Whether this password is live: the server accepts it now. A server that refuses for any
@@ -58,17 +50,38 @@ impl Cluster {
             Err(error) => Err(error),
         }
     }
+}
 
-    fn tls(&self) -> Result<MakeRustlsConnect, ClusterError> {
-        let path = self.ca_path();
-        let text = std::fs::read(&path).map_err(machine("reading", &path))?;
-        let mut roots = RootCertStore::empty();
-        roots.add_parsable_certificates(CertificateDer::pem_slice_iter(&text).flatten());
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let config = ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()?
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-        Ok(MakeRustlsConnect::new(config))
-    }
+/// A connection to something that listens on loopback. Ends when the client is dropped.
+pub(crate) async fn connect(
+    tls: MakeRustlsConnect,
+    port: u16,
+    user: &str,
+    password: &str,
+    database: &str,
+) -> Result<Client, ClusterError> {
+    let mut config = Config::new();
+    config
+        .host("127.0.0.1")
+        .port(port)
+        .user(user)
+        .password(password)
+        .dbname(database)
+        .ssl_mode(SslMode::Require);
+    let (client, connection) = config.connect(tls).await?;
+    tokio::spawn(connection);
+    Ok(client)
+}
+
+/// Trusts the authorities in a file, and no others.
+pub(crate) fn tls(authorities: &Path) -> Result<MakeRustlsConnect, ClusterError> {
+    let text = std::fs::read(authorities).map_err(machine("reading", authorities))?;
+    let mut roots = RootCertStore::empty();
+    roots.add_parsable_certificates(CertificateDer::pem_slice_iter(&text).flatten());
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    Ok(MakeRustlsConnect::new(config))
 }

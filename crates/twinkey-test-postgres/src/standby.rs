@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::Mutex;
 
-use crate::cluster::{SUPERUSER, free_port, new_home};
+use crate::cluster::{SUPERUSER, free_port, private_directory};
 use crate::error::machine;
 use crate::unprivileged::run;
 use crate::{Cluster, ClusterError};
@@ -20,7 +20,7 @@ impl Cluster {
     pub fn follow_a_new_primary(&self) -> Result<Self, ClusterError> {
         self.stop()?;
         append(self.home(), "pg_hba.conf", REPLICATION)?;
-        let home = new_home()?;
+        let home = private_directory("twinkey-postgres-")?;
         for entry in std::fs::read_dir(self.home()).map_err(machine("reading", self.home()))? {
             let entry = entry.map_err(machine("reading", self.home()))?;
             run(Command::new("cp")

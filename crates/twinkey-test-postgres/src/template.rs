@@ -11,6 +11,7 @@ use crate::ClusterError;
 use crate::binaries::Binaries;
 use crate::cluster::SUPERUSER;
 use crate::error::machine;
+use crate::target::target;
 use crate::unprivileged::{Account, run};
 
 /// Files of one initialised cluster.
@@ -32,15 +33,10 @@ pub(crate) fn initialise(
     std::fs::read_to_string(&password).map_err(machine("reading", password))
 }
 
-/// Cargo marks its target directory, which belongs to us alone: a shared /tmp could hold a
-/// template that somebody else has prepared. None if it belongs to another user after all.
+/// Cargo's target directory belongs to us alone: a shared /tmp could hold a template that
+/// somebody else has prepared. None if it belongs to another user after all.
 fn cache_directory() -> Option<PathBuf> {
-    let program = std::env::current_exe().ok()?;
-    let marked = |directory: &&Path| directory.join("CACHEDIR.TAG").is_file();
-    let cache = program
-        .ancestors()
-        .find(marked)?
-        .join("twinkey-test-postgres");
+    let cache = target()?.join("twinkey-test-postgres");
     std::fs::create_dir_all(&cache).ok()?;
     tempfile::tempfile_in(&cache).ok()?;
     Some(cache)

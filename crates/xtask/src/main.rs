@@ -108,7 +108,8 @@ fn install_what_tests_need() -> Result<(), String> {
     tools::find_or_install_packages(&tools::GITHUB_JUDGES)?;
     tools::find_or_install_packages(&tools::POSTGRES_SERVERS)?;
     tools::find_or_install_openssh()?;
-    tools::find_or_unpack(&tools::SSHD)
+    tools::find_or_unpack(&tools::SSHD)?;
+    tools::find_or_unpack(&tools::PGBOUNCER)
 }
 
 /// What is said to a real server, said to one of another version.

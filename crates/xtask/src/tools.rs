@@ -77,19 +77,30 @@ pub(crate) fn postgres_server(version: u32) -> Result<PathBuf, String> {
 /// Debian's packages, and where the tests look for what is in them. They are those of the machine's own release.
 pub(crate) struct Unpacked {
     folder: &'static str,
-    packages: [&'static str; 2],
+    packages: &'static [&'static str],
+    /// Whether the libraries come too that they name, but for glibc. Their names differ between releases.
+    with_libraries: bool,
 }
 
 /// The emulator, and arm64's glibc for any machine: the test of the packages starts programs for arm64.
 pub(crate) const QEMU: Unpacked = Unpacked {
     folder: "target/tools/qemu-arm64",
-    packages: ["qemu-user-static", "libc6-arm64-cross"],
+    packages: &["qemu-user-static", "libc6-arm64-cross"],
+    with_libraries: false,
 };
 
 /// OpenSSH's server, which the end-to-end tests log in to with deploy keys, and the library that it needs.
 pub(crate) const SSHD: Unpacked = Unpacked {
     folder: "target/tools/openssh-server",
-    packages: ["openssh-server", "libwrap0"],
+    packages: &["openssh-server", "libwrap0"],
+    with_libraries: false,
+};
+
+/// The pooler that the tests put before Postgres, and the libraries that it needs.
+pub(crate) const PGBOUNCER: Unpacked = Unpacked {
+    folder: "target/tools/pgbouncer",
+    packages: &["pgbouncer"],
+    with_libraries: true,
 };
 
 impl Tool {
@@ -181,13 +192,37 @@ impl Unpacked {
     fn download(&self, folder: &Path) -> Result<(), String> {
         let told = |error| {
             let packages = self.packages.join(" and ");
-            format!("{error}; {packages} are taken from Debian's packages")
+            format!("{error}; to be taken from Debian's packages: {packages}")
+        };
+        let libraries = if self.with_libraries {
+            self.libraries().map_err(told)?
+        } else {
+            Vec::new()
         };
         run(Command::new("apt-get")
             .args(["--quiet", "download"])
             .args(self.packages)
+            .args(libraries)
             .current_dir(folder))
         .map_err(told)
+    }
+
+    fn libraries(&self) -> Result<Vec<String>, String> {
+        let output = Command::new("apt-cache")
+            .args(["depends", "--important"])
+            .args(self.packages)
+            .output()
+            .map_err(|error| format!("apt-cache depends: {error}"))?;
+        if !output.status.success() {
+            return Err(String::from_utf8_lossy(&output.stderr).into_owned());
+        }
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        // What else could take a package's place stands without this word.
+        let named = text
+            .lines()
+            .filter_map(|line| line.trim().strip_prefix("Depends: "));
+        let libraries = named.filter(|name| name.starts_with("lib") && *name != "libc6");
+        Ok(libraries.map(str::to_owned).collect())
     }
 }
 

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod mishap;
+mod pooled;
 mod psql;
 mod scene;
 mod vault;
@@ -33,6 +34,9 @@ mod interruptions;
 mod md5;
 mod names;
 mod pending_fields;
+mod pooled_clients;
+mod pooled_roles;
+mod pooler;
 mod probe;
 mod proxy;
 mod retire;
