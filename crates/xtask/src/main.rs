@@ -13,8 +13,15 @@ use std::process::{Command, ExitCode};
 const USAGE: &str = "usage: cargo xtask demo [--plain] [--rotations N] | test [--long] [--all-postgres] [FILTER] | lint | prove [--page] | \
     fuzz [--seconds N] [TARGET…] | mutants [OPTION…] | sabotage [NAME…] | package [--check] | bench";
 
-/// Part of the names of the tests that take minutes, which are ignored otherwise.
-const LONG: &str = "at_every_pair";
+/// All tests, those too that are ignored because they take minutes, but for those that another program starts.
+const LONG: [&str; 4] = [
+    "--run-ignored",
+    "all",
+    "--filterset",
+    "not (test(a_process_with_a_cluster) | test(the_package_for_))",
+];
+
+pub(crate) const NO_NEXTEST: &str = "nextest runs the tests: cargo install --locked cargo-nextest";
 
 /// The versions of the server beside Debian's, and which of them every run of the tests knows.
 const OTHER_POSTGRES: [u32; 5] = [13, 14, 16, 17, NEWEST_POSTGRES];
@@ -65,6 +72,11 @@ fn test(options: &[&str]) -> Result<(), String> {
     {
         return Err(format!("{unknown}: no such flag; {USAGE}"));
     }
+    let is_long = flags.contains(&"--long");
+    let long: &[&str] = if is_long { &LONG } else { &[] };
+    if is_long && !has_nextest() {
+        return Err(NO_NEXTEST.into());
+    }
     install_what_tests_need()?;
     // The end-to-end tests start the real programs.
     cargo(&[
@@ -82,7 +94,7 @@ fn test(options: &[&str]) -> Result<(), String> {
     } else {
         &["test", "--workspace", "--all-targets", "--no-fail-fast"]
     };
-    cargo(&[runner, filter].concat())?;
+    cargo(&[runner, long, filter].concat())?;
     let versions: &[u32] = if flags.contains(&"--all-postgres") {
         &OTHER_POSTGRES
     } else {
@@ -91,10 +103,7 @@ fn test(options: &[&str]) -> Result<(), String> {
     for version in versions {
         test_at(*version, filter)?;
     }
-    if flags.contains(&"--long") {
-        // By name: other tests are ignored because another program starts them. It fails if it finds none.
-        let long = "nextest run --workspace --no-fail-fast --run-ignored only";
-        cargo(&long.split(' ').chain([LONG]).collect::<Vec<_>>())?;
+    if is_long {
         sabotage::sabotage(&[])?;
     }
     Ok(())

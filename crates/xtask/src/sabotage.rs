@@ -22,7 +22,7 @@ const ONLY_FIGURES: &str = "docs/PROOF.md shows other figures";
 /// Fails if a sabotage survives its test. All of them, unless some are named.
 pub(crate) fn sabotage(names: &[&str]) -> Result<(), String> {
     if !crate::has_nextest() {
-        return Err("nextest runs the tests: cargo install --locked cargo-nextest".into());
+        return Err(crate::NO_NEXTEST.into());
     }
     let sabotages = Sabotage::read_all(names)?;
     if names.is_empty() {
