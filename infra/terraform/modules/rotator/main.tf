@@ -1,5 +1,15 @@
 # The rotation function of one provider, with a role of its own and its alarms.
 
+locals {
+  variables = {
+    for name, value in {
+      TWINKEY_CA_BUNDLE   = var.ca_bundle
+      TWINKEY_ADMIN_HOSTS = var.admin_hosts
+      TWINKEY_GITHUB_API  = var.github_api
+    } : name => value if value != ""
+  }
+}
+
 resource "aws_cloudwatch_log_group" "this" {
   # checkov:skip=CKV_AWS_158: CloudWatch encrypts it by its own key; no line holds a secret value, which tests show at the loudest level.
   # checkov:skip=CKV_AWS_338: How long is the operator's choice, a year by default.
@@ -34,13 +44,10 @@ resource "aws_lambda_function" "this" {
     }
   }
 
-  environment {
-    variables = {
-      for name, value in {
-        TWINKEY_CA_BUNDLE   = var.ca_bundle
-        TWINKEY_ADMIN_HOSTS = var.admin_hosts
-        TWINKEY_GITHUB_API  = var.github_api
-      } : name => value if value != ""
+  dynamic "environment" {
+    for_each = length(local.variables) > 0 ? [1] : []
+    content {
+      variables = local.variables
     }
   }
 
