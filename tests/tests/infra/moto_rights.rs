@@ -30,7 +30,8 @@ person, function = user("TEST-person", "*"), user("TEST-function", json.loads('A
 key = kms.create_key(KeyUsage="SIGN_VERIFY", KeySpec="RSA_2048")["KeyMetadata"]["KeyId"]
 kms.create_alias(AliasName="alias/TEST-app", TargetKeyId=key)
 public = base64.b64encode(kms.get_public_key(KeyId=key)["PublicKey"]).decode()
-urllib.request.urlopen(at["endpoint_url"] + "/moto-api/reset-auth", b"0").read()
+reset = urllib.request.Request(at["endpoint_url"] + "/moto-api/reset-auth", b"0", {"Content-Type": "text/plain"})
+urllib.request.urlopen(reset).read()
 print(json.dumps({"person": person, "function": function, "public": public}))
 "#;
 /// Puts the document, if it is not there yet, and begins a rotation, as moto lets it begin: with a function that it does not find.
@@ -118,18 +119,13 @@ async fn under_motos_iam_a_token_is_rotated_with_the_rights_of_its_role() {
     assert_eq!(world.stub.live_tokens(), 2);
 }
 
+/// Without one of Secrets Manager's, `rights.rs` shows.
 #[tokio::test]
-async fn under_motos_iam_without_any_one_of_them_it_is_refused() {
-    for missing in rights("github") {
-        let others = actions().into_iter().filter(|it| *it != missing);
-        let mut world = World::open(&others.collect::<Vec<_>>()).await;
-        let refused = world.rotate().await;
-        let (error_type, message) = failed(refused.expect_err("a step is refused"));
-        let expected = if missing == "kms:Sign" {
-            "AppNotSigned"
-        } else {
-            "StoreDenied"
-        };
-        assert_eq!(error_type, expected, "without {missing}: {message}");
-    }
+async fn under_motos_iam_without_the_right_to_sign_it_is_refused() {
+    let others = actions().into_iter().filter(|it| *it != "kms:Sign");
+    let mut world = World::open(&others.collect::<Vec<_>>()).await;
+    let refused = world.rotate().await;
+    let (error_type, message) = failed(refused.expect_err("a step is refused"));
+    assert_eq!(error_type, "AppNotSigned", "{message}");
+    assert_eq!(world.stub.minted_tokens(), 0);
 }
