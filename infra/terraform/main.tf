@@ -79,6 +79,7 @@ module "tick" {
   name     = "${var.name}-tick"
   package  = var.package
   rotators = [module.postgres.arn, module.github.arn]
+  reserves = var.concurrency > 0
   secrets  = [var.postgres_secrets, var.github_secrets]
   log_days = var.log_days
   topic    = module.watch.topic

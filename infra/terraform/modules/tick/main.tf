@@ -23,7 +23,7 @@ resource "aws_lambda_function" "this" {
   # It ends before the next one comes. What it does not reach, the next one begins with.
   timeout = 280
   # A tick is safe beside another one, and of no use.
-  reserved_concurrent_executions = 1
+  reserved_concurrent_executions = var.reserves ? 1 : -1
 
   depends_on = [aws_cloudwatch_log_group.this]
 }

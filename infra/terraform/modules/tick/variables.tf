@@ -18,6 +18,11 @@ variable "secrets" {
   description = "What the names of the secrets begin with that it may have rotated."
 }
 
+variable "reserves" {
+  type        = bool
+  description = "Whether the one execution that it needs is reserved."
+}
+
 variable "log_days" {
   type        = number
   description = "How long its log is kept."
