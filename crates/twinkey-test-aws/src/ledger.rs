@@ -86,8 +86,8 @@ impl Ledger {
 impl Entries {
     /// Whether a caller may call this. Notes that it did.
     fn lets(&mut self, caller: &str, operation: &str) -> bool {
-        let called = self.callers.entry(caller.to_owned()).or_default();
-        called.insert(operation.to_owned());
+        let noted = self.callers.entry(caller.to_owned()).or_default();
+        noted.insert(operation.to_owned());
         let rights = self.rights.get(caller);
         rights.is_none_or(|rights| rights.contains(operation))
     }
