@@ -223,13 +223,30 @@ def test_nobody_but_the_scheduler_may_invoke_the_tick(made):
     assert not policies.may(document, "sts:AssumeRole", "*", {"aws:SourceAccount": "444455556666"})
 
 
-def test_only_our_rule_and_this_accounts_alarms_may_publish_and_only_encrypted(made):
+def test_only_this_accounts_alarms_may_publish_and_eventbridge_which_takes_no_condition(made):
     [properties] = [it for (kind, _), it in made.items() if kind == "AWS::SNS::TopicPolicy"]
-    document = {"policy": json.loads(properties["PolicyDocument"])}
+    alarms, rules = json.loads(properties["PolicyDocument"])["Statement"]
     topic = "arn:aws:sns:eu-central-1:111122223333:twinkey"
-    ask = lambda **context: policies.may(document, "sns:Publish", topic, {it.replace("_", ":"): value for it, value in context.items()})
-    assert ask(aws_SourceAccount="111122223333")
-    assert ask(aws_SourceArn="arn:aws:events:eu-central-1:111122223333:rule/twinkey")
-    assert not ask(aws_SourceAccount="444455556666")
-    assert not ask(aws_SourceArn="arn:aws:events:eu-central-1:444455556666:rule/twinkey")
-    assert not ask(aws_SourceAccount="111122223333", aws_SecureTransport="false")
+    assert alarms["Principal"] == {"Service": "cloudwatch.amazonaws.com"}
+    ask = lambda account: policies.may({"policy": {"Statement": [alarms]}}, "sns:Publish", topic, {"aws:SourceAccount": account})
+    assert ask("111122223333")
+    assert not ask("444455556666")
+    # "You can't use Condition blocks in Amazon SNS topic policies for EventBridge."
+    # https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-use-resource-based.html
+    assert rules["Principal"] == {"Service": "events.amazonaws.com"} and "Condition" not in rules
+    assert rules["Action"] == "sns:Publish" and rules["Resource"] == topic
+
+
+def test_only_this_trail_may_write_to_its_bucket(made):
+    [properties] = [it for (kind, _), it in made.items() if kind == "AWS::S3::BucketPolicy"]
+    document = {"policy": json.loads(properties["PolicyDocument"])}
+    bucket = "arn:aws:s3:::twinkey-trail-bucket"
+    trail = "arn:aws:cloudtrail:eu-central-1:111122223333:trail/twinkey"
+    log = f"{bucket}/AWSLogs/111122223333/CloudTrail/eu-central-1/TEST"
+    ask = lambda key, **given: policies.may(
+        document, "s3:PutObject", key, {"s3:x-amz-acl": "bucket-owner-full-control"} | {it.replace("_", ":"): given[it] for it in given})
+    assert ask(log, aws_SourceArn=trail)
+    assert not ask(log, aws_SourceArn=trail.replace("111122223333", "444455556666"))
+    assert not ask(f"{bucket}/AWSLogs/444455556666/TEST", aws_SourceArn=trail)
+    assert not ask(log, aws_SourceArn=trail, aws_SecureTransport="false")
+    assert not policies.may(document, "s3:DeleteObject", log, {"aws:SourceArn": trail})

