@@ -44,6 +44,8 @@ struct Secret {
     previous: Option<String>,
     pending: Option<String>,
     moved: DateTime<Utc>,
+    /// Also by a rotation that begins.
+    changed: DateTime<Utc>,
     is_rotated: bool,
 }
 
@@ -65,6 +67,7 @@ impl Region {
             previous: None,
             pending: None,
             moved: now,
+            changed: now,
             is_rotated: false,
         };
         Self(Arc::new(Mutex::new(State {
@@ -169,7 +172,7 @@ impl State {
         let token = parameters["ClientRequestToken"].as_str().expect("a token");
         let secret = &mut self.secrets[number];
         assert!(secret.pending.is_none(), "it is in flight already");
-        secret.pending = Some(token.to_owned());
+        (secret.pending, secret.changed) = (Some(token.to_owned()), now);
         let Reverse(free) = self.free.pop().expect("an execution");
         let start = free.max(now);
         let end = start + A_ROTATION_TAKES;
@@ -199,7 +202,7 @@ impl State {
         let labels: BTreeMap<&str, Vec<&str>> = secret.labelled().collect();
         let mut entry = json!({
             "ARN": arn(number), "Name": name(number), "RotationEnabled": true, "CreatedDate": date(secret.moved),
-            "LastChangedDate": date(secret.moved), "SecretVersionsToStages": labels,
+            "LastChangedDate": date(secret.changed), "SecretVersionsToStages": labels,
             "Tags": [{"Key": "twinkey:schedule", "Value": self.tag}],
         });
         if secret.is_rotated {
@@ -210,7 +213,14 @@ impl State {
 
     fn versions(&self, number: usize) -> Value {
         let secret = &self.secrets[number];
-        let version = |(id, stages): (&str, Vec<&str>)| json!({"VersionId": id, "VersionStages": stages, "CreatedDate": date(secret.moved)});
+        let version = |(id, stages): (&str, Vec<&str>)| {
+            let made = if stages == ["AWSPENDING"] {
+                secret.changed
+            } else {
+                secret.moved
+            };
+            json!({"VersionId": id, "VersionStages": stages, "CreatedDate": date(made)})
+        };
         let versions: Vec<Value> = secret.labelled().map(version).collect();
         json!({"ARN": arn(number), "Name": name(number), "Versions": versions})
     }
