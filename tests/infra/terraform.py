@@ -2,6 +2,7 @@
 
 import json
 import os
+import platform
 import shutil
 import subprocess
 import sys
@@ -24,13 +25,18 @@ class Terraform:
         package.write_bytes(b"TEST")
         self.package = package
         mirror = folder / "mirror"
-        program = mirror / f"registry.terraform.io/hashicorp/aws/{VERSION}/linux_amd64/terraform-provider-aws_v{VERSION}"
+        processor = {"x86_64": "amd64", "aarch64": "arm64"}[platform.machine()]
+        program = mirror / f"registry.terraform.io/hashicorp/aws/{VERSION}/linux_{processor}/terraform-provider-aws_v{VERSION}"
         program.parent.mkdir(parents=True)
         program.write_text(f"#!/bin/sh\nexec {sys.executable} {STAND_IN}\n")
         program.chmod(0o755)
         settings = folder / "terraformrc"
         settings.write_text(f'provider_installation {{\n  filesystem_mirror {{\n    path = "{mirror}"\n  }}\n}}\n')
-        self.environment = os.environ | {"TF_CLI_CONFIG_FILE": str(settings), "CHECKPOINT_DISABLE": "1", "TF_IN_AUTOMATION": "1"}
+        self.environment = os.environ | {
+            "TF_CLI_CONFIG_FILE": str(settings), "CHECKPOINT_DISABLE": "1", "TF_IN_AUTOMATION": "1",
+            # The stand-in's library keeps a certificate there.
+            "HOME": str(folder),
+        }
 
     def run(self, *arguments, folder="."):
         done = subprocess.run(
