@@ -1,6 +1,6 @@
 //! What was asked, and what is to go wrong.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde_json::{Map, Value};
@@ -21,6 +21,10 @@ pub(crate) struct Ledger {
 pub(crate) struct Entries {
     /// Every call: its operation and its parameters.
     pub(crate) calls: Vec<(String, Value)>,
+    /// What was called by whom, by access key.
+    pub(crate) callers: BTreeMap<String, BTreeSet<String>>,
+    /// What some may call, by access key. All others may call everything.
+    pub(crate) rights: BTreeMap<String, BTreeSet<String>>,
     /// Trouble to come, by operation.
     pub(crate) troubles: BTreeMap<String, VecDeque<Trouble>>,
     /// Trouble to come, by how many calls there have been.
@@ -52,8 +56,18 @@ impl Ledger {
     }
 
     /// Writes a call down and tells what is to be wrong with it.
-    pub(crate) fn note(&self, operation: &str, parameters: &Value) -> Option<Trouble> {
+    pub(crate) fn note(
+        &self,
+        caller: &str,
+        operation: &str,
+        parameters: &Value,
+    ) -> Option<Trouble> {
         let trouble = self.write(operation, parameters);
+        let trouble = if self.entries().lets(caller, operation) {
+            trouble
+        } else {
+            Some(Trouble::Deny)
+        };
         self.called.notify_waiters();
         trouble
     }
@@ -66,5 +80,15 @@ impl Ledger {
         entries.count += 1;
         let planned = entries.planned.remove(&number);
         planned.or_else(|| entries.troubles.get_mut(operation)?.pop_front())
+    }
+}
+
+impl Entries {
+    /// Whether a caller may call this. Notes that it did.
+    fn lets(&mut self, caller: &str, operation: &str) -> bool {
+        let noted = self.callers.entry(caller.to_owned()).or_default();
+        noted.insert(operation.to_owned());
+        let rights = self.rights.get(caller);
+        rights.is_none_or(|rights| rights.contains(operation))
     }
 }

@@ -106,6 +106,21 @@ impl SecretsManagerServer {
             .collect()
     }
 
+    /// From now on, whoever signs with this access key may call these operations and no other.
+    pub fn allow<'a>(&self, access_key: &str, operations: impl IntoIterator<Item = &'a str>) {
+        let mut entries = self.service.ledger.entries();
+        let rights = operations.into_iter().map(str::to_owned).collect();
+        entries.rights.insert(access_key.to_owned(), rights);
+    }
+
+    /// The operations that were called by whoever signed with this access key, each once.
+    #[must_use]
+    pub fn called_by(&self, access_key: &str) -> Vec<String> {
+        let entries = self.service.ledger.entries();
+        let called = entries.callers.get(access_key);
+        called.into_iter().flatten().cloned().collect()
+    }
+
     /// The next call of an operation that has no trouble yet meets this one.
     pub fn next(&self, operation: &str, trouble: Trouble) {
         let mut entries = self.service.ledger.entries();
@@ -166,12 +181,13 @@ async fn answer(request: hyper::Request<Incoming>, service: &Service) -> io::Res
     let Some(operation) = operation(&request) else {
         return Ok(refused(&Refusal::new("UnknownOperationException", "")));
     };
+    let caller = access_key(&request).unwrap_or_default();
     let body = request.into_body().collect().await;
     let body = body.map_err(io::Error::other)?.to_bytes();
     let Ok(parameters) = serde_json::from_slice(&body) else {
         return Ok(refused(&Refusal::new("SerializationException", "")));
     };
-    match service.ledger.note(&operation, &parameters) {
+    match service.ledger.note(&caller, &operation, &parameters) {
         None => Ok(performed(service, &operation, &parameters).await),
         Some(trouble) => troubled(trouble, service, &operation, &parameters).await,
     }
@@ -227,6 +243,13 @@ fn operation(request: &hyper::Request<Incoming>) -> Option<String> {
         _ => false,
     };
     served.then(|| operation.to_owned())
+}
+
+/// `AWS4-HMAC-SHA256 Credential=AKIA…/20260101/eu-central-1/…`
+fn access_key(request: &hyper::Request<Incoming>) -> Option<String> {
+    let header = request.headers().get("authorization")?.to_str().ok()?;
+    let (_, credential) = header.split_once("Credential=")?;
+    Some(credential.split('/').next()?.to_owned())
 }
 
 fn refused(refusal: &Refusal) -> Answer {

@@ -10,7 +10,7 @@ mod tools;
 use std::os::unix::process::CommandExt;
 use std::process::{Command, ExitCode};
 
-const USAGE: &str = "usage: cargo xtask demo [--plain] [--rotations N] | test [--long] [--all-postgres] [FILTER] | lint | prove [--page] | \
+const USAGE: &str = "usage: cargo xtask demo [--plain] [--rotations N] | test [--long] [--all-postgres] [--infra] [FILTER] | lint | prove [--page] | \
     fuzz [--seconds N] [TARGET…] | mutants [OPTION…] | sabotage [NAME…] | package [--check] | bench";
 
 /// All tests, those too that are ignored because they take minutes, but for those that another program starts.
@@ -62,13 +62,13 @@ fn demo(options: &[&str]) -> Result<(), String> {
 }
 
 /// The tests. Flags come first, in any order: `--long` adds those that take minutes and the sabotages,
-/// `--all-postgres` every version of the server.
+/// `--all-postgres` every version of the server, `--infra` those of the templates.
 fn test(options: &[&str]) -> Result<(), String> {
     let flags = options.iter().take_while(|word| word.starts_with("--"));
     let (flags, filter) = options.split_at(flags.count());
     if let Some(unknown) = flags
         .iter()
-        .find(|flag| !["--long", "--all-postgres"].contains(*flag))
+        .find(|flag| !["--long", "--all-postgres", "--infra"].contains(*flag))
     {
         return Err(format!("{unknown}: no such flag; {USAGE}"));
     }
@@ -102,6 +102,9 @@ fn test(options: &[&str]) -> Result<(), String> {
     };
     for version in versions {
         test_at(*version, filter)?;
+    }
+    if flags.contains(&"--infra") {
+        test_infra()?;
     }
     if is_long {
         sabotage::sabotage(&[])?;
@@ -142,6 +145,18 @@ fn test_at(version: u32, filter: &[&str]) -> Result<(), String> {
         .args(tests)
         .args(filter)
         .env("TWINKEY_TEST_POSTGRES", tools::postgres_server(version)?))
+}
+
+/// What others say of the templates for AWS, and whether both make the same.
+fn test_infra() -> Result<(), String> {
+    tools::find_or_install(&tools::INFRA)?;
+    tools::find_or_install(&tools::CHECKOV)?;
+    let pytest = tools::INFRA.programs()?.join("pytest");
+    run(Command::new(pytest)
+        // Nothing is left among the sources.
+        .args(["-p", "no:cacheprovider", "--quiet", "tests/infra"])
+        .env("PYTHONDONTWRITEBYTECODE", "1")
+        .env("CHECKOV", tools::CHECKOV.programs()?.join("checkov")))
 }
 
 /// What a rotation costs, as a table and in target/bench.json.

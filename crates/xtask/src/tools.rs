@@ -39,6 +39,18 @@ pub(crate) const BASELINE: Tool = Tool {
     requirements: "crates/xtask/baseline-requirements.txt",
 };
 
+/// What judges infra/, and runs the tests of it.
+pub(crate) const INFRA: Tool = Tool {
+    folder: "target/tools/infra-1",
+    requirements: "crates/xtask/infra-requirements.txt",
+};
+
+/// Judges infra/ too.
+pub(crate) const CHECKOV: Tool = Tool {
+    folder: "target/tools/checkov-3.2.459",
+    requirements: "crates/xtask/checkov-requirements.txt",
+};
+
 /// A C compiler and a linker for every processor and every glibc.
 pub(crate) const ZIG: Tool = Tool {
     folder: "target/tools/zig-0.17.1",
