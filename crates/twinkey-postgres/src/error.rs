@@ -298,6 +298,13 @@ impl PostgresError {
                  GRANT {} TO <that admin> WITH ADMIN TRUE, INHERIT FALSE, SET FALSE;",
                 escape_identifier(role)
             ),
+            _ => return self.hint_about_pair(),
+        })
+    }
+
+    /// Where it is about whose the two roles are.
+    fn hint_about_pair(&self) -> Option<String> {
+        Some(match self {
             Self::ForeignTwin(role) => format!(
                 "add \"twin\" with an unused name to the document, or, if nobody needs that role: \
                  DROP ROLE {};",
