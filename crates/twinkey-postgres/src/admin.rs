@@ -178,7 +178,7 @@ fn options(timeouts: &Timeouts) -> String {
     // A little before we stop waiting, so that the reason still reaches us.
     let statement = timeouts.statement.as_millis() * 9 / 10;
     let lock = timeouts.lock.as_millis();
-    // In `retire` a login of the consumer's happens within the transaction.
+    // Longer than we leave any transaction open, adoption's included.
     let idle = (timeouts.connect + timeouts.handshake + timeouts.statement).as_millis();
     format!(
         "-c statement_timeout={statement} -c lock_timeout={lock} \

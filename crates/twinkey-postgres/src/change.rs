@@ -1,5 +1,7 @@
 //! One change of one role, in one message, fenced by the marks: they are read before, and must still be the same.
 
+use std::time::Instant;
+
 use chrono::{DateTime, Utc};
 use twinkey_core::{DocumentError, Fence, KeyId, LastLook, Retired, RetiredKey, VersionStamp};
 
@@ -13,15 +15,17 @@ use crate::session::{Session, StatementError};
 use crate::sessions;
 use crate::snapshot::Snapshot;
 use crate::statement;
-use crate::turn::{Turn, Turns};
+use crate::turn::{Seen, Turns};
 use crate::verifier::Verifier;
 
 /// What to do by what the server says now.
 enum Plan {
-    /// Another delivery of the same has just done it.
-    Made,
-    /// The statements, whose place the new key takes, and since when it has it.
-    Make(String, Option<VersionStamp>, DateTime<Utc>),
+    /// Nothing: another delivery of the same has just done it, and since when the key is there.
+    Made(Option<DateTime<Utc>>),
+    /// The role is made.
+    Create,
+    /// The role gets another password, in the place of this version's.
+    Replace(Box<Mark>, Option<VersionStamp>),
 }
 
 /// Makes the server accept a pending password.
@@ -77,17 +81,24 @@ impl<'a> Change<'a> {
         let names = [role, self.twin, self.owner];
         let taken = Snapshot::take(session, self.twin, &names).await;
         let snapshot = taken.map_err(doing("looking at the roles"))?;
-        let Plan::Make(sql, replaced, changed_at) = self.plan(&snapshot, is_another)? else {
-            return Ok(None);
+        let looked_at = Instant::now();
+        let plan = self.plan(&snapshot, is_another)?;
+        let replaced = match &plan {
+            Plan::Made(changed_at) => {
+                self.end_sessions(session, *changed_at).await?;
+                return Ok(None);
+            }
+            Plan::Create => None,
+            Plan::Replace(_, replaced) => replaced.clone(),
         };
         let in_time = self.last_look.take(replaced.as_ref()).await;
         in_time.map_err(PostgresError::LastLook)?;
-        let turn = Turn::of(&snapshot, [role, self.twin]);
-        turn.change(session, "changing the role", &sql).await?;
-        if self.pending.ends_sessions() {
-            let ended = sessions::end(session, role, changed_at).await;
-            ended.map_err(doing("ending the sessions of the retired key"))?;
-        }
+        // By the server's clock, and never later than it is there.
+        let now = snapshot.now + looked_at.elapsed();
+        let (sql, changed_at) = self.statements(&snapshot, &plan, now)?;
+        let seen = Seen::of(&snapshot, [role, self.twin]);
+        seen.change(session, "changing the role", &sql).await?;
+        self.end_sessions(session, changed_at).await?;
         Ok(replaced.map(|there| RetiredKey {
             key: KeyId::new(role),
             version: Some(there.id),
@@ -95,10 +106,25 @@ impl<'a> Change<'a> {
         }))
     }
 
+    /// Those that began before the role's key was there, if the document wants that. Repeatable.
+    async fn end_sessions(
+        &self,
+        session: &Session,
+        changed_at: Option<DateTime<Utc>>,
+    ) -> Result<(), PostgresError> {
+        let Some(changed_at) = changed_at.filter(|_| self.pending.ends_sessions()) else {
+            return Ok(());
+        };
+        let ended = sessions::end(session, self.pending.username(), changed_at).await;
+        ended
+            .map(drop)
+            .map_err(doing("ending the sessions of the retired key"))
+    }
+
     fn plan(&self, snapshot: &Snapshot, is_another: bool) -> Result<Plan, PostgresError> {
         let role = self.pending.username();
         match Pairing::find(snapshot, self.twin, role, &self.fence.address)? {
-            Pairing::First => Ok(Plan::Make(self.creation(snapshot)?, None, snapshot.now)),
+            Pairing::First => Ok(Plan::Create),
             Pairing::Marked(mark) => {
                 if let Some(later) = mark.later_than(role, &self.fence.pending) {
                     return Err(PostgresError::Superseded {
@@ -108,18 +134,31 @@ impl<'a> Change<'a> {
                 }
                 // The first turn does it again: somebody may have changed the password by hand.
                 if is_another && mark.holds(role, &self.fence.pending) {
-                    return Ok(Plan::Made);
+                    return Ok(Plan::Made(mark.changed_at(role)));
                 }
                 let replaced = mark.other_than(role, &self.fence.pending).cloned();
-                let mark = mark.advanced(role, self.fence, snapshot.now);
-                let changed_at = mark.changed_at(role).unwrap_or(snapshot.now);
-                let sql = statement::replace(role, &self.verifier, &mark);
-                Ok(Plan::Make(sql, replaced, changed_at))
+                Ok(Plan::Replace(mark, replaced))
             }
         }
     }
 
-    fn creation(&self, snapshot: &Snapshot) -> Result<String, PostgresError> {
+    /// The statements, and since when the new key is there.
+    fn statements(
+        &self,
+        snapshot: &Snapshot,
+        plan: &Plan,
+        now: DateTime<Utc>,
+    ) -> Result<(String, Option<DateTime<Utc>>), PostgresError> {
+        let role = self.pending.username();
+        let Plan::Replace(mark, _) = plan else {
+            return Ok((self.creation(snapshot, now)?, None));
+        };
+        let mark = mark.advanced(role, self.fence, now);
+        let sql = statement::replace(role, &self.verifier, &mark);
+        Ok((sql, mark.changed_at(role)))
+    }
+
+    fn creation(&self, snapshot: &Snapshot, now: DateTime<Utc>) -> Result<String, PostgresError> {
         let role = self.pending.username();
         let original = snapshot.existing(self.twin)?;
         rights::check_owner(original, snapshot.existing(self.owner)?)?;
@@ -127,11 +166,7 @@ impl<'a> Change<'a> {
             return Err(doing("looking at the roles")(StatementError::Form));
         };
         let address = self.fence.address.clone();
-        let mark = Mark::new(address, self.twin, role, self.owner).advanced(
-            role,
-            self.fence,
-            snapshot.now,
-        );
+        let mark = Mark::new(address, self.twin, role, self.owner).advanced(role, self.fence, now);
         Ok(statement::create_twin(
             original,
             admin,

@@ -125,11 +125,8 @@ impl Comparison<'_> {
         for setting in self.original.settings.iter().filter(|one| !one.is_role()) {
             let there = counterpart(self.twin, setting);
             if there.is_none_or(|there| there.value != setting.value) {
-                let mend = statement::copy(&self.name, setting);
-                found.push(Difference::new(
-                    shown(setting),
-                    mend.trim_start().to_owned(),
-                ));
+                let mend = statement::copy_by_itself(&self.name, setting);
+                found.push(Difference::new(shown(setting), mend));
             }
         }
         for setting in self.twin.settings.iter().filter(|one| !one.is_role()) {

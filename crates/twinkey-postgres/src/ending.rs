@@ -6,7 +6,7 @@ use twinkey_core::{Credential, DocumentError, KeyId, ProviderError, SecretAddres
 use crate::document::PostgresSecret;
 use crate::error::PostgresError;
 use crate::pair::{Pairing, default_twin};
-use crate::provider::{PostgresProvider, doing};
+use crate::provider::{PostgresProvider, doing, once_ours};
 use crate::rights;
 use crate::session::Session;
 use crate::sessions;
@@ -54,7 +54,8 @@ async fn end_sessions(
         Some(twin) => twin.to_owned(),
         None => default_twin(&snapshot, secret, address),
     };
-    let found = Pairing::find(&snapshot, secret.username(), &twin, address)?;
+    let found = Pairing::find(&snapshot, secret.username(), &twin, address);
+    let found = found.map_err(|error| once_ours(error, secret, address))?;
     let Pairing::Marked(mark) = found else {
         let problem = "is missing: no key has been retired yet";
         return Err(DocumentError::new("twin", problem).into());

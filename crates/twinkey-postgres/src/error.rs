@@ -16,6 +16,12 @@ use crate::statement;
 
 const IAM: &str = "give this process AWS credentials, and a region: AWS_REGION=eu-central-1, or region in the \
     admin secret";
+/// Whoever waited is gone by now; whoever is waited for is not.
+const HOLDERS: &str = "find who holds the roles: SELECT DISTINCT a.pid, a.usename, a.state, a.xact_start, a.query FROM \
+    pg_locks l JOIN pg_stat_activity a USING (pid) WHERE l.granted AND (l.locktype = 'advisory' OR l.relation IN \
+    ('pg_authid'::regclass, 'pg_shdescription'::regclass)); and end what has been forgotten";
+/// What leads to a layout that is not there yet.
+pub(crate) const ADOPT: &str = "see what it takes, and let it be done: twinkey adopt NAME";
 /// Where the admin may not do itself what adoption takes.
 pub(crate) const SCRIPT: &str =
     "hand the script to somebody who has the right: twinkey adopt NAME --sql";
@@ -51,6 +57,8 @@ pub(crate) enum PostgresError {
     ServerReadOnly,
     #[error("there is no role {0} at the server")]
     RoleMissing(String),
+    #[error("there is no role {0} at the server, the owner that the document names")]
+    OwnerMissing(String),
     #[error("there is no role {twin} at the server")]
     TwinMissing { twin: String, original: String },
     #[error("the role {0} may not log in (NOLOGIN)")]
@@ -191,7 +199,9 @@ impl PostgresError {
             Self::Login(login) => login.code(),
             Self::Statement { cause, .. } => statement_code(cause),
             Self::ServerReadOnly => READ_ONLY.0,
-            Self::RoleMissing(_) | Self::TwinMissing { .. } => "RoleMissing",
+            Self::RoleMissing(_) | Self::OwnerMissing(_) | Self::TwinMissing { .. } => {
+                "RoleMissing"
+            }
             Self::RoleCannotLogIn(_) => "RoleCannotLogIn",
             Self::RoleExpired(_) => "RoleExpired",
             Self::RoleWithoutConnections(_) => "RoleWithoutConnections",
@@ -236,6 +246,7 @@ impl PostgresError {
                 "correct the name in the document, or make the role: CREATE ROLE {} LOGIN;",
                 escape_identifier(role)
             ),
+            Self::OwnerMissing(_) => ADOPT.into(),
             Self::TwinMissing { original, .. } => format!(
                 "if it was dropped, put the document of the other role, {}, again: AWSPREVIOUS has it, and the \
                  next rotation makes this one anew; else correct the name",
@@ -315,7 +326,7 @@ impl PostgresError {
                  if it did, write the mark again: {mend}"
             ),
             Self::ForeignMark { role, .. } => format!(
-                "let one secret manage the pair; if the other one is gone for good: DROP ROLE {};",
+                "let one secret manage the pair; if the other one is gone for good: COMMENT ON ROLE {} IS NULL;",
                 escape_identifier(role)
             ),
             Self::FormerPair { original, twin } => format!(
@@ -380,9 +391,7 @@ fn statement_code(cause: &StatementError) -> &'static str {
 fn statement_hint(cause: &StatementError) -> Option<String> {
     Some(match statement_code(cause) {
         "AdminDenied" => "grant the admin the right that the message names".into(),
-        "LockTimeout" => {
-            "find who holds the lock: SELECT * FROM pg_locks WHERE NOT granted;".into()
-        }
+        "LockTimeout" => HOLDERS.into(),
         name => sqlstate::hint(name)?.into(),
     })
 }

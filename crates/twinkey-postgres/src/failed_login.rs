@@ -41,6 +41,7 @@ impl FailedLogin {
             | ConnectError::Unreachable(_)
             | ConnectError::Timeout(_)
             | ConnectError::Lost => ErrorKind::Transient,
+            ConnectError::Answer(answer) if answer.is_poolers() => ErrorKind::Transient,
             ConnectError::Answer(answer) => answer.meaning().1,
             _ => ErrorKind::Unusable,
         }

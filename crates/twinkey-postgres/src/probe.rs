@@ -24,8 +24,12 @@ pub(crate) async fn ask(session: &Session, probe: &str) -> Result<(), PostgresEr
     }
 }
 
-/// A probe that writes does not.
+/// A probe that writes does not, nor what is broken at the server.
 fn passes_by_itself(state: &SqlState) -> bool {
-    *state != SqlState::READ_ONLY_SQL_TRANSACTION
+    ![
+        SqlState::READ_ONLY_SQL_TRANSACTION,
+        SqlState::INTERNAL_ERROR,
+    ]
+    .contains(state)
         && matches!(meaning(state).1, ErrorKind::Transient | ErrorKind::Busy)
 }

@@ -27,7 +27,7 @@ use crate::sessions;
 use crate::settings::Settings;
 use crate::snapshot::{Role, Snapshot};
 use crate::statement::{self, attributes};
-use crate::turn::{Turn, Turns};
+use crate::turn::{Seen, Turns};
 
 /// Rotates the passwords of pairs of login roles. Clones share what was set up once.
 #[derive(Clone)]
@@ -109,17 +109,11 @@ impl PostgresProvider {
             Err(cause) => cause,
         };
         if let ConnectError::Answer(answer) = &cause
-            && let Some(refused) = answer.refusal(secret.username())
+            && let Some(refused) = answer.refusal()
         {
             return Ok(Entry::Refused(refused, answer.clone()));
         }
-        Err(FailedLogin {
-            whose: Whose::Consumer,
-            address: secret.address().clone(),
-            user: secret.username().into(),
-            cause,
-        }
-        .into())
+        Err(refused_to(secret, cause))
     }
 
     async fn log_in(&self, secret: &PostgresSecret) -> Result<Verdict, PostgresError> {
@@ -136,17 +130,19 @@ impl PostgresProvider {
         verdict
     }
 
-    /// Whether the password opens the role, even if the role may go no further. `None`: nobody looks at it.
-    async fn fits(&self, secret: &PostgresSecret) -> Result<Option<bool>, PostgresError> {
-        Ok(match self.enter(secret).await? {
+    /// Whether the password opens the role, even if the role may go no further. An error if nobody looks at it.
+    async fn fits(&self, secret: &PostgresSecret) -> Result<bool, PostgresError> {
+        match self.enter(secret).await? {
             Entry::Open(session) => {
                 session.close().await;
-                Some(true)
+                Ok(true)
             }
-            Entry::Refused(Refused::Role, _) => Some(true),
-            Entry::Refused(Refused::Password, _) => Some(false),
-            Entry::Refused(Refused::Unread, _) => None,
-        })
+            Entry::Refused(Refused::Role, _) => Ok(true),
+            Entry::Refused(Refused::Password, _) => Ok(false),
+            Entry::Refused(Refused::Unread, answer) => {
+                Err(refused_to(secret, ConnectError::Answer(answer)))
+            }
+        }
     }
 
     async fn take_away(&self, secret: &PostgresSecret) -> Result<Retired, PostgresError> {
@@ -173,14 +169,14 @@ impl PostgresProvider {
         let taken = Snapshot::take(session, secret.username(), &roles).await;
         let snapshot = taken.map_err(doing("looking at the roles"))?;
         // After the look: whoever of ours replaces the password in between changes the mark.
-        if self.fits(secret).await? == Some(false) {
+        if !self.fits(secret).await? {
             return Ok(Retired::AlreadyGone);
         }
         let lock_out = statement::lock_out(secret.username());
-        let turn = Turn::of(&snapshot, roles);
-        turn.change(session, "taking the password away", &lock_out)
+        let seen = Seen::of(&snapshot, roles);
+        seen.change(session, "taking the password away", &lock_out)
             .await?;
-        if self.fits(secret).await? == Some(true) {
+        if self.fits(secret).await? {
             return Err(PostgresError::StillAccepted(secret.username().into()));
         }
         Ok(Retired::Refused)
@@ -269,6 +265,16 @@ async fn sessions_of(session: &Session, role: &str) -> Result<Option<InUse>, Pos
     looked.map_err(doing("looking who is connected"))
 }
 
+fn refused_to(secret: &PostgresSecret, cause: ConnectError) -> PostgresError {
+    let failed = FailedLogin {
+        whose: Whose::Consumer,
+        address: secret.address().clone(),
+        user: secret.username().into(),
+        cause,
+    };
+    failed.into()
+}
+
 /// What became of a login.
 enum Entry {
     Open(Session),
@@ -338,7 +344,9 @@ fn complete(
             let owner = first_owner(current, original)?;
             rights::check_usable(snapshot, &[original])?;
             let completed = current.completed(&twin, owner)?;
-            rights::check_creation(snapshot, original, snapshot.existing(owner)?)?;
+            let acted_as = snapshot.role(owner);
+            let acted_as = acted_as.ok_or_else(|| PostgresError::OwnerMissing(owner.into()))?;
+            rights::check_creation(snapshot, original, acted_as)?;
             if owner != original.name {
                 rights::check_acting_everywhere(original, owner)?;
             }
@@ -349,7 +357,7 @@ fn complete(
 
 /// A document with both fields of ours has rotated before: then the twin is no stranger, but has
 /// lost its mark.
-fn once_ours(
+pub(crate) fn once_ours(
     error: PostgresError,
     current: &PostgresSecret,
     address: &SecretAddress,

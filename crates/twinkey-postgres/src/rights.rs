@@ -1,10 +1,10 @@
 //! Whether the admin may do what a rotation needs, checked before anything is changed. What is
 //! missing comes with the SQL that mends it.
 
-use postgres_protocol::escape::{escape_identifier, escape_literal};
+use postgres_protocol::escape::escape_identifier;
 
 use crate::difference::differences;
-use crate::error::PostgresError;
+use crate::error::{ADOPT, PostgresError};
 use crate::mark::Mark;
 use crate::snapshot::{Membership, Role, Setting, Snapshot};
 use crate::statement;
@@ -59,12 +59,14 @@ pub(crate) fn check_acting_everywhere(role: &Role, owner: &str) -> Result<(), Po
     if acts_as == owner {
         return Ok(());
     }
-    let (name, literal) = (escape_identifier(&role.name), escape_literal(owner));
     Err(PostgresError::RoleActsAsOther {
         role: role.name.clone(),
         acts_as: acts_as.into(),
         owner: owner.into(),
-        mend: format!("ALTER ROLE {name} SET role TO {literal};"),
+        mend: format!(
+            "{ADOPT}, which hands over what {} owns, too",
+            escape_identifier(&role.name)
+        ),
     })
 }
 

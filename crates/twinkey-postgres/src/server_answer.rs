@@ -88,17 +88,14 @@ impl ServerAnswer {
             && self.routine.as_deref() == Some("ClientAuthentication")
     }
 
-    /// Whether it is an answer to the key of this role, and which. What `pg_hba.conf` says is none: it would be
-    /// the same for every password.
-    pub(crate) fn refusal(&self, role: &str) -> Option<Refused> {
-        if self.is_poolers() {
+    /// Whether it is an answer to the key, and which. What `pg_hba.conf` says is none: it would be the same for every
+    /// password. Nor is what a pooler passes on, which may be about a login of its own.
+    pub(crate) fn refusal(&self) -> Option<Refused> {
+        if self.routine.is_none() {
             return self.poolers_refusal();
         }
-        // A pooler passes on what the server has answered to itself, too.
-        if self.is_host_based() || (is_bad_login(&self.state) && !self.is_about(role)) {
-            return None;
-        }
         match self.state {
+            _ if self.is_host_based() => None,
             SqlState::INVALID_PASSWORD => Some(Refused::Password),
             SqlState::INVALID_AUTHORIZATION_SPECIFICATION | SqlState::INSUFFICIENT_PRIVILEGE => {
                 Some(Refused::Role)
@@ -107,10 +104,11 @@ impl ServerAnswer {
         }
     }
 
-    /// Whether a pooler speaks for itself: pgbouncer has one code for everything, which is also a server's for
-    /// nonsense; but a server says which of its functions complains.
+    /// Whether a pooler speaks, for itself or for a server: a server says which of its functions complains.
+    /// pgbouncer has one code for what it says itself, and newer ones pass on a server's.
     pub(crate) fn is_poolers(&self) -> bool {
-        self.state == SqlState::PROTOCOL_VIOLATION && self.routine.is_none()
+        let passed_on = is_bad_login(&self.state) || self.state == SqlState::INSUFFICIENT_PRIVILEGE;
+        self.routine.is_none() && (passed_on || self.state == SqlState::PROTOCOL_VIOLATION)
     }
 
     fn poolers_refusal(&self) -> Option<Refused> {
@@ -119,16 +117,6 @@ impl ServerAnswer {
             said if POOLER_REFUSED.contains(&said) => Some(Refused::Password),
             _ => None,
         }
-    }
-
-    /// A server answers to whoever logs in. What is passed on names whom it is about.
-    fn is_about(&self, role: &str) -> bool {
-        let within = |character: char| character.is_alphanumeric() || "_-$".contains(character);
-        self.routine.is_some()
-            || self.message.match_indices(role).any(|(at, _)| {
-                !self.message[..at].ends_with(within)
-                    && !self.message[at + role.len()..].starts_with(within)
-            })
     }
 }
 
@@ -173,23 +161,32 @@ mod tests {
         ] {
             let said = answer("08P01", message, None);
             assert!(said.is_poolers());
-            assert_eq!(said.refusal("app"), refused, "{message}");
+            assert_eq!(said.refusal(), refused, "{message}");
         }
         let nonsense = answer("08P01", "no such user", Some("ProcessStartupPacket"));
         assert!(!nonsense.is_poolers());
-        assert_eq!(nonsense.refusal("app"), None);
+        assert_eq!(nonsense.refusal(), None);
     }
 
     #[test]
-    fn p7_an_answer_to_the_poolers_own_login_is_no_answer_to_ours() {
-        let failed = |role: &str| format!("password authentication failed for user \"{role}\"");
-        let relayed = |role| answer("28P01", &failed(role), None).refusal("app");
-        assert_eq!(relayed("app"), Some(Refused::Password));
-        for other in ["pgbouncer", "app_clone", "my-app", "app2"] {
-            assert_eq!(relayed(other), None, "{other}");
+    fn p7_what_a_pooler_passes_on_is_no_answer_to_a_key() {
+        for (code, message) in [
+            ("28P01", "password authentication failed for user \"app\""),
+            (
+                "28000",
+                "no pg_hba.conf entry for host \"10.0.0.7\", user \"app\"",
+            ),
+            ("42501", "permission denied for database \"shop\""),
+        ] {
+            let relayed = answer(code, message, None);
+            assert!(relayed.is_poolers());
+            assert_eq!(relayed.refusal(), None, "{message}");
         }
+        // Its own words, by whichever code.
+        let own = answer("28P01", "SASL authentication failed", None).refusal();
+        assert_eq!(own, Some(Refused::Password));
         let translated = answer("28P01", "Passwort falsch", Some("auth_failed"));
-        assert_eq!(translated.refusal("app"), Some(Refused::Password));
+        assert_eq!(translated.refusal(), Some(Refused::Password));
     }
 
     #[test]

@@ -149,7 +149,7 @@ const LISTS: [&str; 6] = [
     "unix_socket_directories",
 ];
 
-/// Gives a role a setting that another has. The role's name is quoted already.
+/// Gives a role a setting that another has, within a transaction. The role's name is quoted already.
 pub(crate) fn copy(twin: &str, setting: &Setting) -> String {
     if setting.is_role() && setting.database.is_none() {
         // The twin acts as the owner.
@@ -159,7 +159,7 @@ pub(crate) fn copy(twin: &str, setting: &Setting) -> String {
     let place = place(twin, setting.database.as_deref());
     let parameter = escape_identifier(&setting.name);
     let value = escape_literal(&setting.value);
-    if !LISTS.contains(&name.as_str()) {
+    if !is_list(setting) {
         return format!(" ALTER ROLE {place} SET {parameter} TO {value};");
     }
     let literal = escape_literal(&name);
@@ -168,6 +168,21 @@ pub(crate) fn copy(twin: &str, setting: &Setting) -> String {
          ALTER ROLE {place} SET {parameter} FROM CURRENT; \
          SELECT pg_catalog.set_config('search_path', 'pg_catalog', true);"
     )
+}
+
+/// The same for whoever runs it outside a transaction, in which alone it has its effect.
+pub(crate) fn copy_by_itself(twin: &str, setting: &Setting) -> String {
+    let sql = copy(twin, setting);
+    let sql = sql.trim_start();
+    if is_list(setting) {
+        format!("BEGIN; {sql} COMMIT;")
+    } else {
+        sql.to_owned()
+    }
+}
+
+fn is_list(setting: &Setting) -> bool {
+    LISTS.contains(&setting.name.to_ascii_lowercase().as_str())
 }
 
 /// Where a setting stands: at the role, or at the role in a database. The role's name is quoted already.

@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use postgres_protocol::escape::escape_literal;
 use tokio_postgres::error::SqlState;
 
@@ -19,16 +20,21 @@ const FIRST_PAUSE: Duration = Duration::from_millis(20);
 
 /// What the server's log says of a change that came too late. It is no constant to the planner, which would evaluate it
 /// where it does not apply: <https://www.postgresql.org/docs/current/functions-conditional.html>
-const TOO_LATE: &str = "CAST(pg_catalog.concat('twinkey: another change of these roles came first; \
-    this one is tried again') AS integer)";
+const TOO_LATE: &str = "CAST(pg_catalog.concat('twinkey: another change of these roles came first, \
+    or this one too late; it looks again') AS integer)";
+
+/// For how long a look is good, in times that a statement may take: an invocation that was frozen looks again, at the store
+/// too, whose labels no mark follows. Longer than a store takes that answers. (P1)
+const GOOD_FOR: u32 = 3;
 
 /// Two roles, as they were looked at.
-pub(crate) struct Turn<'a> {
+pub(crate) struct Seen<'a> {
     roles: [&'a str; 2],
     marks: Option<String>,
+    at: DateTime<Utc>,
 }
 
-impl<'a> Turn<'a> {
+impl<'a> Seen<'a> {
     pub(crate) fn of(snapshot: &Snapshot, roles: [&'a str; 2]) -> Self {
         let named = roles.map(in_a_mark);
         let mut marks: Vec<&str> = snapshot
@@ -40,6 +46,7 @@ impl<'a> Turn<'a> {
         Self {
             roles,
             marks: (!marks.is_empty()).then(|| marks.join("\n")),
+            at: snapshot.now,
         }
     }
 
@@ -50,7 +57,8 @@ impl<'a> Turn<'a> {
         what: &'static str,
         statements: &str,
     ) -> Result<(), PostgresError> {
-        match session.execute(&self.message(statements)).await {
+        let until = self.at + session.patience() * GOOD_FOR;
+        match session.execute(&self.message(statements, until)).await {
             Err(StatementError::Answer(answer))
                 if answer.state == SqlState::INVALID_TEXT_REPRESENTATION =>
             {
@@ -61,14 +69,16 @@ impl<'a> Turn<'a> {
     }
 
     /// At a level on which each statement sees what was committed before it, the second what the first has waited for.
-    fn message(&self, statements: &str) -> String {
+    fn message(&self, statements: &str, until: DateTime<Utc>) -> String {
         let [one, other] =
             locks(self.roles).map(|key| format!("pg_catalog.pg_try_advisory_xact_lock({key})"));
         let [a, b] = self.roles.map(|role| escape_literal(&in_a_mark(role)));
         let marks = self.marks.as_deref().map_or("NULL".into(), escape_literal);
+        let until = until.timestamp();
         format!(
             "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; \
-             SELECT CASE WHEN {one} AND {other} THEN 0 ELSE {TOO_LATE} END; \
+             SELECT CASE WHEN pg_catalog.clock_timestamp() < pg_catalog.to_timestamp({until}) \
+             AND {one} AND {other} THEN 0 ELSE {TOO_LATE} END; \
              SELECT CASE WHEN (\
              SELECT pg_catalog.string_agg(d.description, E'\\n' ORDER BY d.description COLLATE \"C\") \
              FROM pg_catalog.pg_shdescription d \
@@ -178,7 +188,7 @@ mod tests {
 
     #[test]
     fn p5_whatever_mark_names_one_of_the_two_counts_and_no_other() {
-        let marks = |roles: Vec<Role>| Turn::of(&of_roles(15, roles), ["a\"p", "twin"]).marks;
+        let marks = |roles: Vec<Role>| Seen::of(&of_roles(15, roles), ["a\"p", "twin"]).marks;
         assert_eq!(
             marks(vec![plain_role("a\"p"), marked("twins", "app")]),
             None
@@ -198,8 +208,8 @@ mod tests {
 
     #[test]
     fn hostile_names_stay_names() {
-        let turn = Turn::of(&of_roles(15, Vec::new()), ["'; DROP ROLE a; --", "b"]);
-        let message = turn.message("");
+        let seen = Seen::of(&of_roles(15, Vec::new()), ["'; DROP ROLE a; --", "b"]);
+        let message = seen.message("", DateTime::UNIX_EPOCH);
         assert!(message.contains("':\"''; DROP ROLE a; --\"'"), "{message}");
         assert!(message.contains("IS NOT DISTINCT FROM NULL"));
     }

@@ -89,6 +89,18 @@ async fn p11_somebody_who_holds_the_role_and_does_not_let_go() {
         (error.kind, error.code),
         (ErrorKind::Transient, "LockTimeout")
     );
+    // The hint finds whoever it is.
+    let hint = error.hint.unwrap();
+    let (_, sql) = hint.split_once("find who holds the roles: ").unwrap();
+    let sql = sql.split_once(';').unwrap().0;
+    let holders = scene.root().await.query(sql, &[]).await.unwrap();
+    let queries: Vec<String> = holders.iter().map(|holder| holder.get("query")).collect();
+    assert!(
+        queries
+            .iter()
+            .any(|query| query.contains("CONNECTION LIMIT 9")),
+        "{queries:?}"
+    );
     other.batch_execute("ROLLBACK").await.unwrap();
     assert_eq!(scene.fingerprint().await, before);
 }

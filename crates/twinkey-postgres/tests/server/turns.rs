@@ -4,10 +4,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
 use twinkey_core::{Choose, ErrorKind, Fence, LastLook, ProviderError, VersionStamp};
+use twinkey_postgres::PostgresProvider;
 use twinkey_test_postgres::tokio_postgres::Client;
 use twinkey_testkit::NothingChanged;
 
-use crate::scene::{Scene, Stored};
+use crate::scene::{Scene, Stored, impatient, path, settings};
 
 /// A store that takes its time: others' changes pass while it is asked for the first time.
 struct Meanwhile<'a> {
@@ -82,6 +83,52 @@ async fn p5_the_same_change_by_another_delivery_during_the_last_look_is_no_error
         assert!(scene.is_live(&current).await && scene.is_live(&pending).await);
         current = pending;
     }
+}
+
+/// A store that an invocation asked before it was frozen, and a person's hand on its labels meanwhile.
+struct Frozen {
+    root: Client,
+    until: &'static str,
+    looks: AtomicUsize,
+}
+
+#[async_trait]
+impl LastLook for Frozen {
+    async fn take(&self, _: Option<&VersionStamp>) -> Result<(), ProviderError> {
+        if self.looks.fetch_add(1, Ordering::Relaxed) > 0 {
+            return Err(ProviderError {
+                kind: ErrorKind::Conflict,
+                code: "OutOfOrder",
+                message: "AWSCURRENT has moved".into(),
+                hint: None,
+                retry_after: None,
+            });
+        }
+        self.root.query(self.until, &[]).await.unwrap();
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn p1_an_invocation_that_was_frozen_after_its_last_look_takes_another() {
+    let mut scene = Scene::start().await;
+    let first = scene.put_app();
+    let second = scene.rotate(&first).await.unwrap();
+    let pending = scene.create(&second).await.unwrap();
+    let bundle = path(scene.cluster.ca_path());
+    let impatient = settings(&[("TWINKEY_CA_BUNDLE", &bundle)]).with_timeouts(impatient());
+    let provider = PostgresProvider::new(impatient, scene.memory.clone());
+    let frozen = Frozen {
+        root: scene.root().await,
+        until: "SELECT pg_sleep(7)",
+        looks: AtomicUsize::new(0),
+    };
+    let fence = scene.fence(&second, &pending);
+    let late = provider.apply(&pending.secret, &fence, &frozen).await;
+    assert_eq!(late.unwrap_err().code, "OutOfOrder");
+    // The key that the person has published again.
+    assert!(scene.is_live(&first).await && scene.is_live(&second).await);
+    assert!(!scene.is_live(&pending).await);
 }
 
 /// What the server knows of the admin's session while the store is asked.
