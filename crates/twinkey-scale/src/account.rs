@@ -27,8 +27,9 @@ struct State {
 }
 
 impl Account {
-    pub(crate) fn new(time: Time, seed: u64) -> Self {
-        let full = |quota| (quota, (Bucket::new(quota), Meter::default()));
+    /// With so much of each quota as others leave.
+    pub(crate) fn new(time: Time, seed: u64, percent: u64) -> Self {
+        let full = |quota| (quota, (Bucket::new(quota, percent), Meter::default()));
         let state = State {
             random: StdRng::seed_from_u64(seed),
             quotas: Quota::ALL.map(full).into(),

@@ -9,6 +9,8 @@ use serde::{Deserialize, Serialize};
 use crate::github::Requests;
 use crate::load::{Kind, Scenario};
 use crate::meter::Meter;
+use crate::page::page;
+use crate::plot::plot;
 use crate::quota::Quota;
 
 /// What one run has shown.
@@ -151,10 +153,17 @@ impl Ledger {
 
     /// Writes docs/scale.svg and docs/scale.md.
     pub fn write_page(&self) -> io::Result<()> {
-        Ok(())
+        fs::write(document("scale.svg"), plot(self))?;
+        fs::write(document("scale.md"), page(self))
     }
 }
 
-pub(crate) fn home() -> PathBuf {
+/// Where a document is.
+#[must_use]
+pub fn document(name: &str) -> PathBuf {
+    home().join("../../docs").join(name)
+}
+
+fn home() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).into()
 }

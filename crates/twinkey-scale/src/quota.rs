@@ -76,8 +76,9 @@ pub(crate) struct Bucket {
 }
 
 impl Bucket {
-    pub(crate) fn new(quota: Quota) -> Self {
-        let per_second = u64::from(quota.per_second());
+    /// As much of a quota as others leave.
+    pub(crate) fn new(quota: Quota, percent: u64) -> Self {
+        let per_second = u64::from(quota.per_second()) * percent / 100;
         Self {
             per_second,
             thousandths: per_second * 1000,
@@ -104,7 +105,7 @@ mod tests {
 
     #[test]
     fn a_bucket_lets_a_second_s_worth_pass_at_once_and_then_one_in_each_fiftieth() {
-        let mut bucket = Bucket::new(Quota::Writes);
+        let mut bucket = Bucket::new(Quota::Writes, 100);
         let passed = (0..60).filter(|_| bucket.take(7)).count();
         assert_eq!(passed, 50);
         assert!(!bucket.take(26));

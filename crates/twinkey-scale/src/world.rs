@@ -61,8 +61,11 @@ struct Shown {
 }
 
 impl World {
-    /// Two keys of each secret live, the later one as old as the scenario says. Within a runtime whose clock is paused.
-    pub(crate) async fn new(scenario: Scenario) -> (Rc<Self>, UnboundedReceiver<Begun>) {
+    /// Two keys of each secret are in place, the later one as old as the scenario says. Within a runtime whose clock is paused.
+    pub(crate) async fn new(
+        scenario: Scenario,
+        percent: u64,
+    ) -> (Rc<Self>, UnboundedReceiver<Begun>) {
         let clock = FakeClock::default();
         let names = scenario.names();
         let server = |(_, kind): &(SecretId, Kind)| (*kind, FakeServer::new(clock.clone()));
@@ -81,7 +84,7 @@ impl World {
         };
         past.pass().await;
         let time = Time::new(clock);
-        let account = Arc::new(Account::new(time.clone(), scenario.seed));
+        let account = Arc::new(Account::new(time.clone(), scenario.seed, percent));
         let github = Arc::new(Github::new(scenario.installations()));
         servers.costs = Some((account.clone(), github.clone()));
         let (begun, asked) = unbounded_channel();
@@ -327,9 +330,15 @@ impl Past<'_> {
     }
 }
 
-/// Runs a scenario.
+/// Runs a scenario. Nobody else draws on the quotas.
 #[must_use]
 pub fn run(scenario: Scenario, progress: &dyn Fn(u64)) -> Figures {
+    run_beside_others(scenario, 100, progress)
+}
+
+/// Runs a scenario with so much of each quota as others leave, in percent.
+#[must_use]
+pub fn run_beside_others(scenario: Scenario, percent: u64, progress: &dyn Fn(u64)) -> Figures {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .start_paused(true)
@@ -337,7 +346,7 @@ pub fn run(scenario: Scenario, progress: &dyn Fn(u64)) -> Figures {
         .expect("a runtime without I/O");
     let local = tokio::task::LocalSet::new();
     local.block_on(&runtime, async {
-        let (world, mut asked) = World::new(scenario).await;
+        let (world, mut asked) = World::new(scenario, percent).await;
         let service = world.clone();
         tokio::task::spawn_local(async move {
             while let Some(rotation) = asked.recv().await {
