@@ -99,14 +99,11 @@ impl Kind {
                 database: 25,
                 ..Price::default()
             },
-            (Self::Token, "ready" | "retire") => github(2, 0),
-            (Self::Token, "verify") => github(1, 0),
+            (Self::Token | Self::DeployKey, "ready" | "retire") => github(2, 0),
+            (Self::Token | Self::DeployKey, "verify") | (Self::DeployKey, "list") => github(1, 0),
             (Self::Token, "mint") => github(1, 1),
-            // The token that a step borrows, and gives back.
-            (Self::DeployKey, "close") => github(2, 1),
-            (Self::DeployKey, "ready" | "retire") => github(2, 0),
-            (Self::DeployKey, "verify" | "list") => github(1, 0),
-            (Self::DeployKey, "apply") => github(2, 1),
+            // At the end of each step, the token that it had borrowed and gives back.
+            (Self::DeployKey, "apply" | "close") => github(2, 1),
             _ => Price::default(),
         }
     }

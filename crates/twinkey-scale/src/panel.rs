@@ -99,7 +99,7 @@ impl Panel<'_> {
         }
         let _ = writeln!(
             svg,
-            r#"<path d="{path}" fill="none" stroke="{}" stroke-width="1.6"/>"#,
+            r#"<path d="{path}" fill="none" stroke="{}" stroke-width="1.3"/>"#,
             line.colour
         );
     }

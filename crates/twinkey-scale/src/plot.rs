@@ -8,10 +8,10 @@ use crate::meter::BIN_SECONDS;
 use crate::panel::{HEIGHT, Line, Panel, Scale, WIDTH};
 use crate::quota::Quota;
 
-const LEFT: f64 = 64.0;
-const GAP: f64 = 66.0;
-const TOP: f64 = 112.0;
-const STEP: f64 = HEIGHT + 92.0;
+const LEFT: f64 = 78.0;
+const GAP: f64 = 84.0;
+const TOP: f64 = 104.0;
+const STEP: f64 = HEIGHT + 74.0;
 const BLUE: &str = "#1f5fa8";
 const ORANGE: &str = "#b35900";
 const GREEN: &str = "#2e7d4f";
@@ -61,7 +61,10 @@ const ROWS: [Row; 3] = [
             (100.0, "100 min"),
             (1_000.0, "1,000 min"),
         ],
-        limits: &[(10.0, "a token that comes later has a gap: 10 min")],
+        limits: &[(
+            10.0,
+            "10 min: later, and one key of a token is live, not two",
+        )],
         legend: &[
             (BLUE, "passwords"),
             (GREEN, "deploy keys"),
@@ -133,7 +136,7 @@ fn head(svg: &mut String) {
 
 /// Above each row, over the left panel; the right one shares it.
 fn legends(svg: &mut String) {
-    let mut y = TOP - 26.0;
+    let mut y = TOP - 14.0;
     for row in &ROWS {
         let _ = writeln!(
             svg,

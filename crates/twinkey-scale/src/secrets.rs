@@ -58,10 +58,9 @@ impl Secrets {
     async fn entry(&self, secret: &SecretId) -> Result<SecretListEntry, StoreError> {
         let dates = self.fake.dates(secret);
         let dates = dates.ok_or_else(|| StoreError::NoSecret(secret.clone()))?;
-        if let Some((changed, entry)) = lock(&self.listed).get(secret) {
-            if *changed == dates.changed {
-                return Ok(entry.clone());
-            }
+        let as_before = |(changed, _): &&(DateTime<Utc>, _)| *changed == dates.changed;
+        if let Some((_, entry)) = lock(&self.listed).get(secret).filter(as_before) {
+            return Ok(entry.clone());
         }
         let description = self.fake.describe(secret).await?;
         let tags = description.tags.iter();

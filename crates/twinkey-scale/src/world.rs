@@ -113,7 +113,7 @@ impl World {
     /// One tick: what `twinkey-lambda` does with the event.
     pub(crate) async fn tick(&self) {
         let began = self.time.milliseconds();
-        let time = Duration::from_secs(self.scenario.timeout_seconds) - MARGIN;
+        let time = Duration::from_secs(self.scenario.timeout_seconds).saturating_sub(MARGIN);
         let deadline = self.time.now() + TimeDelta::from_std(time).unwrap_or_default();
         let engine = self.engine();
         let fleet = Fleet {
