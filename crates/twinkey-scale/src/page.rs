@@ -166,7 +166,9 @@ fn ticks(ledger: &Ledger) -> String {
         it.most_live.to_string()
     });
     row("secrets forgotten; with a dead key at the end", &|it| {
-        format!("{}; {}", it.forgotten, it.dead_at_the_end)
+        [it.forgotten, it.dead_at_the_end]
+            .map(|secrets| grouped(u64::try_from(secrets).unwrap_or_default()))
+            .join("; ")
     });
     table
 }

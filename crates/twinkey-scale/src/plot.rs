@@ -121,7 +121,7 @@ pub fn plot(ledger: &Ledger) -> String {
 
 fn head(svg: &mut String) {
     let width = LEFT + 2.0 * WIDTH + GAP + 20.0;
-    let height = TOP + 3.0 * STEP - 40.0;
+    let height = TOP + 3.0 * STEP - 22.0;
     let (left, right) = (LEFT, LEFT + WIDTH + GAP);
     let _ = writeln!(
         svg,
