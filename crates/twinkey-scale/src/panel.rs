@@ -108,7 +108,7 @@ impl Panel<'_> {
         let (y, right) = (self.height(value), self.x + WIDTH);
         let _ = writeln!(
             svg,
-            r##"<line x1="{}" y1="{y:.1}" x2="{right}" y2="{y:.1}" stroke="{LIMIT}" stroke-width="1.4" stroke-dasharray="6 4"/><text x="{:.1}" y="{:.1}" text-anchor="end" fill="{LIMIT}" paint-order="stroke" stroke="#ffffff" stroke-width="3">{words}</text>"##,
+            r#"<line x1="{}" y1="{y:.1}" x2="{right}" y2="{y:.1}" stroke="{LIMIT}" stroke-width="1.4" stroke-dasharray="6 4"/><text x="{:.1}" y="{:.1}" text-anchor="end" fill="{LIMIT}">{words}</text>"#,
             self.x,
             right - 4.0,
             y - 5.0
