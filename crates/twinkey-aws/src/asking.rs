@@ -10,7 +10,7 @@ use crate::store_call::{Asked, StoreCall};
 
 /// What Secrets Manager said to a request that it understood.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Answer {
+pub enum Answer {
     /// The rotation has begun, or had begun by the same token.
     Begun,
     /// AWSPENDING is on a version of another token: nothing has begun.

@@ -6,31 +6,33 @@ mod limits;
 mod listing;
 mod managed;
 mod pace;
+mod region;
 mod report;
 mod row;
 mod versions;
 
 use chrono::{DateTime, Utc};
-use twinkey_core::{Clock, Store, StoreError, VersionId};
+use twinkey_core::{Clock, StoreError, VersionId};
 
 pub use abandon::Abandon;
 pub use limits::Limits;
 pub use pace::{Pause, TokioPause};
+pub use region::{Page, Region};
 pub use report::{Action, Figures, Reason, Report, SecretReport};
+pub use versions::DatedVersion;
 
-use crate::SecretsManagerStore;
 use crate::asking::Answer;
 use attempt::Attempts;
+use listing::Listing;
 use managed::{Due, Managed};
 use pace::Pace;
 use row::Row;
-use versions::DatedVersion;
 
 /// The managed secrets of a region, and what is needed to rotate those that are due. It keeps nothing
 /// between two ticks.
 pub struct Fleet<'a> {
     /// Where the secrets are.
-    pub store: &'a SecretsManagerStore,
+    pub store: &'a dyn Region,
     /// Who ends a rotation that is stuck.
     pub abandon: &'a dyn Abandon,
     /// What time it is.
@@ -52,9 +54,10 @@ impl Fleet<'_> {
     /// Asks Secrets Manager for the rotation of every managed secret that is due, as far as it comes before
     /// `deadline`. Repeatable, also at the same time: the same slot of the same secret is the same token.
     ///
-    /// The longest due come first, and those that may have to be abandoned after all others, for that takes
-    /// time; so what one tick does not reach, the next one begins with. An error only if no secret could be
-    /// listed; whatever else fails is told of the secret it is about.
+    /// Those whose next slot is nearest come first, so that a key that lives for an hour does not wait behind a hundred
+    /// thousand that live for a day; and those that may have to be abandoned after all others, for that takes
+    /// time. What one tick does not reach comes nearer to the front with each that follows. An error only if no secret
+    /// could be listed; whatever else fails is told of the secret it is about.
     pub async fn rotate_due(&self, deadline: DateTime<Utc>) -> Result<Report, StoreError> {
         let now = self.clock.now();
         let tick = Tick {
@@ -62,7 +65,7 @@ impl Fleet<'_> {
             now,
             deadline,
         };
-        let listing = self.store.managed(self.clock, deadline).await?;
+        let listing = Listing::of(self.store, self.clock, deadline).await?;
         let (look, rest): (Vec<_>, Vec<_>) = listing
             .managed
             .into_iter()
@@ -92,8 +95,8 @@ impl Tick<'_> {
     async fn work(&self, mut look: Vec<Managed>) -> Vec<Row> {
         let fleet = self.fleet;
         look.sort_by_cached_key(|managed| {
-            let due = self.due(managed).map(|due| due.at);
-            (managed.skip.is_some(), managed.pending().is_some(), due)
+            let missed = self.due(managed).and_then(|due| managed.missed(due));
+            (managed.skip.is_some(), managed.pending().is_some(), missed)
         });
         let mut pace = Pace::new(fleet.clock, fleet.pause, fleet.limits.per_second);
         let mut rows = Vec::new();
@@ -113,7 +116,7 @@ impl Tick<'_> {
     }
 
     async fn attend(&self, mut managed: Managed) -> Row {
-        let versions = match self.fleet.store.dated_versions(&managed.arn).await {
+        let versions = match self.fleet.store.versions(&managed.arn).await {
             Ok(versions) => versions,
             Err(error) => return self.not_seen(managed, &error),
         };

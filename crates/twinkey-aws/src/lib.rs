@@ -25,11 +25,13 @@ mod store;
 mod store_call;
 mod tagging;
 
+pub use asking::Answer;
 pub use aws_config::SdkConfig;
 pub use connection::connect;
 pub use environment::Environment;
 pub use fleet::{
-    Abandon, Action, Figures, Fleet, Limits, Pause, Reason, Report, SecretReport, TokioPause,
+    Abandon, Action, DatedVersion, Figures, Fleet, Limits, Page, Pause, Reason, Region, Report,
+    SecretReport, TokioPause,
 };
 pub use function_log::{FunctionLog, LoggedStep};
 pub use iam::{Iam, IamOnDemand};

@@ -57,7 +57,10 @@ impl Function {
                 let passed = invocation.step(&request, rotation_token).await;
                 passed.map(Answer::Step)
             }
-            Ok(Event::RotateDue) => invocation.tick().await.map(Answer::Tick),
+            Ok(Event::RotateDue) => {
+                let report = invocation.tick().await;
+                report.map(|report| Answer::Tick(report.into()))
+            }
             Ok(Event::Rotate(ask)) => invocation.rotate(&ask).await.map(Answer::Asked),
             Ok(Event::Abandon(ask)) => invocation.abandon(&ask).await.map(Answer::Abandoned),
             Err(error) => {

@@ -11,7 +11,7 @@ use std::os::unix::process::CommandExt;
 use std::process::{Command, ExitCode};
 
 const USAGE: &str = "usage: cargo xtask demo [--plain] [--rotations N] | test [--long] [--all-postgres] [--infra] [FILTER] | lint | prove [--page] | \
-    fuzz [--seconds N] [TARGET…] | mutants [OPTION…] | sabotage [NAME…] | package [--check] | bench";
+    fuzz [--seconds N] [TARGET…] | mutants [OPTION…] | sabotage [NAME…] | package [--check] | bench | scale [--page]";
 
 /// All tests, those too that are ignored because they take minutes, but for those that another program starts.
 const LONG: [&str; 4] = [
@@ -42,6 +42,8 @@ fn main() -> ExitCode {
         ["package"] => package::package(),
         ["package", "--check"] => package::check(),
         ["bench"] => bench(),
+        ["scale"] => scale(&[]),
+        ["scale", "--page"] => scale(&["--", "--page"]),
         _ => Err(USAGE.into()),
     };
     match result {
@@ -193,6 +195,13 @@ fn lint() -> Result<(), String> {
 /// Goes further than the tests do, and writes docs/PROOF.md; or only writes it, from the last figures.
 fn prove(options: &[&str]) -> Result<(), String> {
     let program = "run --profile prove --quiet --package twinkey-proof";
+    let program: Vec<&str> = program.split_whitespace().collect();
+    cargo(&[program.as_slice(), options].concat())
+}
+
+/// A hundred thousand secrets in virtual time, and docs/scale.md; or only that, from the last figures.
+fn scale(options: &[&str]) -> Result<(), String> {
+    let program = "run --quiet --package twinkey-scale";
     let program: Vec<&str> = program.split_whitespace().collect();
     cargo(&[program.as_slice(), options].concat())
 }

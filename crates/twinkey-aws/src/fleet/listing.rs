@@ -4,8 +4,8 @@ use chrono::{DateTime, Utc};
 use twinkey_core::{Clock, StoreError};
 
 use super::managed::Managed;
+use super::region::Region;
 use super::report::Reason;
-use crate::{SecretsManagerStore, Which};
 
 /// What was found, and why it is not everything.
 #[derive(Default)]
@@ -14,16 +14,16 @@ pub(crate) struct Listing {
     pub(crate) incomplete: Option<Reason>,
 }
 
-impl SecretsManagerStore {
+impl Listing {
     /// The managed secrets. An error only if not even the first page came; what follows a page that did
     /// not come stays unknown. `ListSecrets` may be minutes behind what it lists.
     /// <https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_ListSecrets.html>
-    pub(crate) async fn managed(
-        &self,
+    pub(crate) async fn of(
+        region: &dyn Region,
         clock: &dyn Clock,
         deadline: DateTime<Utc>,
-    ) -> Result<Listing, StoreError> {
-        let (mut listing, mut next, mut first) = (Listing::default(), None, true);
+    ) -> Result<Self, StoreError> {
+        let (mut listing, mut next, mut first) = (Self::default(), None, true);
         loop {
             if !first && clock.now() >= deadline {
                 listing.incomplete = Some(Reason::new(
@@ -32,7 +32,7 @@ impl SecretsManagerStore {
                 ));
                 return Ok(listing);
             }
-            match self.page(&mut listing, next).await {
+            match listing.page(region, next).await {
                 Ok(None) => return Ok(listing),
                 Ok(token) => next = token,
                 Err(error) if first => return Err(error),
@@ -46,13 +46,13 @@ impl SecretsManagerStore {
     }
 
     async fn page(
-        &self,
-        listing: &mut Listing,
+        &mut self,
+        region: &dyn Region,
         token: Option<String>,
     ) -> Result<Option<String>, StoreError> {
-        let page = self.list_page(Which::Tagged, token).await?;
-        let found = page.secret_list().iter().filter_map(Managed::parse);
-        listing.managed.extend(found);
-        Ok(page.next_token)
+        let page = region.page(token).await?;
+        let found = page.secrets.iter().filter_map(Managed::parse);
+        self.managed.extend(found);
+        Ok(page.next)
     }
 }

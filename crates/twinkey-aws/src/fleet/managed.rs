@@ -118,6 +118,11 @@ impl Managed {
         })
     }
 
+    /// When what is due will have been missed: the slot after it comes up.
+    pub(crate) fn missed(&self, due: Due) -> Option<DateTime<Utc>> {
+        self.policy.schedule.as_ref()?.next_after(due.slot)
+    }
+
     /// The rotation in flight: AWSPENDING on a version that is not current.
     pub(crate) fn pending(&self) -> Option<&VersionId> {
         let pending = self.description.holder(&Stage::Pending);

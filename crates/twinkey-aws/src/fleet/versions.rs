@@ -14,11 +14,13 @@ use crate::store_call::{Asked, StoreCall};
 
 /// One version, those without a label too.
 #[derive(Clone, Debug)]
-pub(crate) struct DatedVersion {
-    pub(crate) id: VersionId,
-    pub(crate) stages: BTreeSet<Stage>,
+pub struct DatedVersion {
+    /// Its id.
+    pub id: VersionId,
+    /// Its labels.
+    pub stages: BTreeSet<Stage>,
     /// `CreatedDate`. Whether a version that has no value yet has one, no page says.
-    pub(crate) created: Option<DateTime<Utc>>,
+    pub created: Option<DateTime<Utc>>,
 }
 
 /// More than Secrets Manager keeps of a secret that rotates every few minutes.

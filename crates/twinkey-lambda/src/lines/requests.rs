@@ -2,17 +2,17 @@
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
-use twinkey_aws::{Action, Asked, Figures, ManualAsk, Reason, Report, SecretReport};
+use twinkey_aws::{Asked, Figures, ManualAsk, Reason, Report, SecretReport};
 use twinkey_core::{Failure, RetiredKey, SecretId, Trigger, VersionId, escape_control};
 
 use super::{Writer, text};
-use crate::answer::AbandonedAnswer;
+use crate::answer::{AbandonedAnswer, matters};
 use crate::event::AbandonAsk;
 use crate::function::Invocation;
 use crate::metrics::Metrics;
 
-/// A line that CloudWatch would cut off has no metrics. What is left out is in the answer, and what needs somebody
-/// comes again with the next tick.
+/// A line that CloudWatch would cut off has no metrics. What is left out is in the answer, as far as that has room, and what needs
+/// somebody comes again with the next tick.
 const MOST_SECRETS: usize = 200;
 
 /// What every line of an event tells.
@@ -166,13 +166,10 @@ fn found(report: &Report, at: DateTime<Utc>) -> Tick<'_> {
     }
 }
 
-fn matters(secret: &SecretReport) -> bool {
-    secret.action != Action::NotDue || secret.reason.is_some() || secret.warning.is_some()
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::Value;
+    use twinkey_aws::Action;
 
     use super::*;
     use crate::lines::tests::assert_complete;

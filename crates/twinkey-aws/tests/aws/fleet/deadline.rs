@@ -48,3 +48,33 @@ async fn a_list_that_does_not_come_at_all_is_an_error() {
         "{error}"
     );
 }
+
+#[tokio::test]
+async fn a_key_of_twenty_minutes_does_not_wait_behind_those_of_a_day() {
+    let mut region = Region::new().await;
+    region.limits.per_second = 1;
+    for name in ["day/a", "day/b", "day/c"] {
+        region.secret(name, "rate 1 day");
+    }
+    region.pass(24 * 60 - 10);
+    region.secret("token", "rate 20 minutes");
+    region.pass(21);
+    // It has been due for one minute, they for eleven; two fit.
+    let report = region.tick_for(6).await;
+    assert_eq!(actions(&report), [Asked, NotReached, NotReached, Asked]);
+}
+
+#[tokio::test]
+async fn those_of_a_day_do_not_wait_for_ever_behind_keys_of_twenty_minutes() {
+    let mut region = Region::new().await;
+    region.limits.per_second = 1;
+    region.secret("day", "rate 1 day");
+    // Due for as long as it lives: its next slot is as near as theirs.
+    region.pass(2 * 24 * 60 - 30);
+    for name in ["token/a", "token/b", "token/c"] {
+        region.secret(name, "rate 20 minutes");
+    }
+    region.pass(31);
+    let report = region.tick_for(6).await;
+    assert_eq!(actions(&report), [Asked, Asked, NotReached, NotReached]);
+}
