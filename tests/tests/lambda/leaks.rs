@@ -186,7 +186,12 @@ async fn p8_the_database_drivers_statements_are_not_listened_to() {
     let stderr = function.streams().stderr();
     assert!(stderr.contains("\"TRACE\""), "nothing is listened to");
     let log = account.site.cluster.log();
-    for statement in ["CREATE ROLE", "pg_advisory", "pg_roles", "SCRAM-SHA-256$"] {
+    for statement in [
+        "CREATE ROLE",
+        "advisory_xact_lock",
+        "pg_roles",
+        "SCRAM-SHA-256$",
+    ] {
         assert!(
             log.contains(statement),
             "the server did not get {statement}"
