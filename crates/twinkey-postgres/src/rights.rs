@@ -241,14 +241,16 @@ impl<'a> Rights<'a> {
         Err(self.missing_admin_option(&membership.role))
     }
 
-    /// ADMIN OPTION alone: neither the role's rights nor acting as it are needed. What the admin has
-    /// of it already is left as it is.
+    /// ADMIN OPTION alone: neither the role's rights nor acting as it are needed. What the admin has of it already stays as
+    /// it is, whoever runs this: a second grantor's grant has options of its own.
     fn missing_admin_option(&self, role: &str) -> PostgresError {
-        let options = if self.admin.membership(role).is_some() {
-            "ADMIN TRUE"
-        } else {
-            "ADMIN TRUE, INHERIT FALSE, SET FALSE"
-        };
+        let held = self.admin.membership(role);
+        let option = |held: bool| if held { "TRUE" } else { "FALSE" };
+        let options = format!(
+            "ADMIN TRUE, INHERIT {}, SET {}",
+            option(held.is_some_and(|held| held.inherit)),
+            option(held.is_some_and(|held| held.set))
+        );
         PostgresError::MissingRight {
             admin: self.admin.name.clone(),
             right: format!("ADMIN OPTION on {role}"),
