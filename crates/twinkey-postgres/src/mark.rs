@@ -72,9 +72,10 @@ impl Mark {
     /// The version in a role's place, if a later one than `stamp` is there: then whoever holds
     /// `stamp` was frozen while rotations passed. (P5)
     pub(crate) fn later_than(&self, role: &str, stamp: &VersionStamp) -> Option<&VersionStamp> {
-        // The store's times of one secret are strictly ordered; a tie is not ours.
+        // A store that tells whole seconds gives two versions the same time. Neither is later: then the last look
+        // at the labels decides alone.
         self.other_than(role, stamp)
-            .filter(|there| there.created_at >= stamp.created_at)
+            .filter(|there| there.created_at > stamp.created_at)
     }
 
     /// The version in a role's place, unless it is this one.
@@ -189,6 +190,19 @@ mod tests {
         assert!(mark.later_than("app_clone", &stamp(5)).is_none());
         assert!(mark.later_than("app", &stamp(2)).is_none());
         assert!(mark.later_than("app", &stamp(0)).is_some());
+    }
+
+    #[test]
+    fn versions_of_the_same_second_are_not_later_than_each_other() {
+        let twice = Fence {
+            pending: VersionStamp {
+                created_at: stamp(1).created_at,
+                ..stamp(2)
+            },
+            ..fence(1, 2)
+        };
+        let mark = mark().advanced("app_clone", &twice, at(2));
+        assert_eq!(mark.later_than("app", &twice.pending), None);
     }
 
     #[test]

@@ -70,6 +70,20 @@ async fn p5_every_old_apply_delivered_again_leaves_the_two_live_keys_alone() {
 }
 
 #[tokio::test]
+async fn rotations_within_the_stores_resolution_of_time_pass() {
+    let mut scene = Scene::start().await;
+    let mut current = scene.put_app();
+    let at = current.stamp.created_at;
+    for _ in 0..4 {
+        let mut pending = scene.create(&current).await.unwrap();
+        pending.stamp.created_at = at;
+        scene.apply(&current, &pending).await.unwrap();
+        assert!(scene.is_live(&current).await && scene.is_live(&pending).await);
+        current = pending;
+    }
+}
+
+#[tokio::test]
 async fn p5_many_deliveries_at_once_end_as_one_and_nobody_sees_an_error() {
     let mut scene = Scene::start().await;
     let mut current = scene.put_app();
