@@ -3,6 +3,7 @@
 import json
 import os
 import platform
+import re
 import shutil
 import subprocess
 import sys
@@ -24,19 +25,25 @@ class Terraform:
         package.parent.mkdir(parents=True)
         package.write_bytes(b"TEST")
         self.package = package
-        mirror = folder / "mirror"
-        processor = {"x86_64": "amd64", "aarch64": "arm64"}[platform.machine()]
-        program = mirror / f"registry.terraform.io/hashicorp/aws/{VERSION}/linux_{processor}/terraform-provider-aws_v{VERSION}"
-        program.parent.mkdir(parents=True)
-        program.write_text(f"#!/bin/sh\nexec {sys.executable} {STAND_IN}\n")
-        program.chmod(0o755)
-        settings = folder / "terraformrc"
+        settings, mirror = folder / "terraformrc", folder / "mirror"
         settings.write_text(f'provider_installation {{\n  filesystem_mirror {{\n    path = "{mirror}"\n  }}\n}}\n')
         self.environment = os.environ | {
             "TF_CLI_CONFIG_FILE": str(settings), "CHECKPOINT_DISABLE": "1", "TF_IN_AUTOMATION": "1",
             # The stand-in's library keeps a certificate there.
             "HOME": str(folder),
         }
+        processor = {"x86_64": "amd64", "aarch64": "arm64"}[platform.machine()]
+        program = mirror / self.full_name(folder / "asking") / f"{VERSION}/linux_{processor}/terraform-provider-aws_v{VERSION}"
+        program.parent.mkdir(parents=True)
+        program.write_text(f"#!/bin/sh\nexec {sys.executable} {STAND_IN}\n")
+        program.chmod(0o755)
+
+    def full_name(self, folder):
+        """The AWS provider's, host and all, as Terraform completes it. A module of its own is asked, so that ours has to mean the same."""
+        folder.mkdir()
+        (folder / "main.tf").write_text('terraform {\n  required_providers {\n    aws = { source = "hashicorp/aws" }\n  }\n}\n')
+        [name] = re.findall(r"provider\[(.+)\]", self.run("providers", folder=folder))
+        return name
 
     def run(self, *arguments, folder="."):
         done = subprocess.run(
