@@ -32,36 +32,38 @@ module "trail" {
 }
 
 module "postgres" {
-  source         = "./modules/rotator"
-  name           = "${var.name}-postgres"
-  package        = var.package
-  secrets        = var.postgres_secrets
-  borrowed       = var.admin_secrets
-  signing_alias  = ""
-  encrypts       = var.make_secrets_key
-  secrets_key    = module.keys.secrets_key
-  database_user  = var.database_user
-  in_vpc         = var.network != null
-  subnets        = var.network == null ? [] : var.network.subnets
-  security_group = var.network == null ? "" : module.network[0].security_group
-  ca_bundle      = var.ca_bundle
-  admin_hosts    = var.admin_hosts
-  github_api     = ""
-  concurrency    = var.concurrency
-  log_days       = var.log_days
-  topic          = module.watch.topic
+  source             = "./modules/rotator"
+  name               = "${var.name}-postgres"
+  package            = var.package
+  secrets            = var.postgres_secrets
+  borrowed           = var.admin_secrets
+  master_user_secret = var.master_user_secret
+  signing_alias      = ""
+  encrypts           = var.make_secrets_key
+  secrets_key        = module.keys.secrets_key
+  database_user      = var.database_user
+  in_vpc             = var.network != null
+  subnets            = var.network == null ? [] : var.network.subnets
+  security_group     = var.network == null ? "" : module.network[0].security_group
+  ca_bundle          = var.ca_bundle
+  admin_hosts        = var.admin_hosts
+  github_api         = ""
+  concurrency        = var.concurrency
+  log_days           = var.log_days
+  topic              = module.watch.topic
 }
 
 module "github" {
-  source        = "./modules/rotator"
-  name          = "${var.name}-github"
-  package       = var.package
-  secrets       = var.github_secrets
-  borrowed      = var.app_secrets
-  signing_alias = var.signing_alias
-  encrypts      = var.make_secrets_key
-  secrets_key   = module.keys.secrets_key
-  database_user = ""
+  source             = "./modules/rotator"
+  name               = "${var.name}-github"
+  package            = var.package
+  secrets            = var.github_secrets
+  borrowed           = var.app_secrets
+  master_user_secret = ""
+  signing_alias      = var.signing_alias
+  encrypts           = var.make_secrets_key
+  secrets_key        = module.keys.secrets_key
+  database_user      = ""
   # GitHub is reached over the internet.
   in_vpc         = false
   subnets        = []

@@ -22,7 +22,13 @@ variable "postgres_secrets" {
 variable "admin_secrets" {
   type        = string
   default     = "twinkey/admin/"
-  description = "What the names of the database admins' secrets begin with; they are read only."
+  description = "What the names of the database admins' secrets begin with; they are read only. None if empty."
+}
+
+variable "master_user_secret" {
+  type        = string
+  default     = ""
+  description = "The ARN (arn:aws:secretsmanager:…:secret:rds!…) of a master user's secret that RDS manages; it is read only. admin_hosts names its server."
 }
 
 variable "github_secrets" {

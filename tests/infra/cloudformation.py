@@ -137,7 +137,10 @@ class Stack:
         return text(one) == text(two)
 
     def __getattr__(self, name):
-        by_name = {"if": self.choose, "not": lambda it: not self.truth(it[0]), "and": lambda it: all(map(self.truth, it))}
+        by_name = {
+            "if": self.choose, "not": lambda it: not self.truth(it[0]), "and": lambda it: all(map(self.truth, it)),
+            "or": lambda it: any(map(self.truth, it)),
+        }
         return by_name[name]
 
     def choose(self, argument):

@@ -14,6 +14,7 @@ RIGHTS = json.loads((Path(__file__).parents[2] / "infra/rights.json").read_text(
 EVERYTHING = {
     "Vpc": "vpc-1", "Subnets": "subnet-1", "DatabaseSecurityGroup": "sg-database", "MakeSecretsKey": "true", "AppSecrets": "twinkey/app/",
     "DatabaseUser": "arn:aws:rds-db:eu-central-1:111122223333:dbuser:db-TEST/rotator",
+    "MasterUserSecret": "arn:aws:secretsmanager:eu-central-1:111122223333:secret:rds!db-TEST-TESTab",
 }
 # Why an ARN cannot stand there. Everything else has one.
 UNSCOPED = {
@@ -24,6 +25,12 @@ UNSCOPED = {
 
 SECRET = "arn:aws:secretsmanager:eu-central-1:111122223333:secret:"
 OURS, ADMIN, TOKEN, PEM = (f"{SECRET}twinkey/{it}-TESTab" for it in ["postgres/app", "admin/db", "github/token", "app/pem"])
+MASTER = EVERYTHING["MasterUserSecret"]
+# Of the same kind, and with a name that begins so.
+OTHER_MASTERS = [
+    f"{SECRET}rds!db-OTHER-TESTab", f"{SECRET}rds!cluster-TEST-TESTab", f"{MASTER}-TESTab", MASTER.removesuffix("ab"),
+    MASTER.replace("111122223333", "444455556666"), MASTER.replace("eu-central-1", "us-east-1"),
+]
 OTHERS = [
     f"{SECRET}other/app-TESTab", f"{SECRET}twinkey/postgres-of-another-team-TESTab", f"{SECRET}twinkey-TESTab",
     OURS.replace("111122223333", "444455556666"), OURS.replace("eu-central-1", "us-east-1"),
@@ -54,6 +61,11 @@ CASES = {
         [("secretsmanager:GetSecretValue", ADMIN, {})],
         [(f"secretsmanager:{it}", ADMIN, {}) for it in ["PutSecretValue", "UpdateSecretVersionStage", "DescribeSecret"]]
         + [("secretsmanager:GetSecretValue", PEM, {})]),
+    ("postgres", "ReadMasterUserSecret"): (
+        [("secretsmanager:GetSecretValue", MASTER, {})],
+        [("secretsmanager:GetSecretValue", other, {}) for other in OTHER_MASTERS]
+        + [(f"secretsmanager:{it}", MASTER, {})
+           for it in ["PutSecretValue", "UpdateSecretVersionStage", "DescribeSecret", "ListSecretVersionIds", "RotateSecret", "DeleteSecret"]]),
     ("postgres", "EncryptItsSecrets"): (
         [("kms:GenerateDataKey", f"{KEY}secrets", encrypting(OURS)), ("kms:Decrypt", f"{KEY}secrets", encrypting(OURS))],
         [("kms:GenerateDataKey", f"{KEY}secrets", encrypting(ADMIN)), ("kms:Decrypt", f"{KEY}secrets", encrypting(TOKEN)),
@@ -64,6 +76,11 @@ CASES = {
     ("postgres", "DecryptWhatItBorrows"): (
         [("kms:Decrypt", f"{KEY}secrets", encrypting(ADMIN))],
         [("kms:Decrypt", f"{KEY}secrets", encrypting(PEM)), ("kms:Decrypt", f"{KEY}secrets", {"kms:EncryptionContext:SecretARN": ADMIN})]),
+    ("postgres", "DecryptMasterUserSecret"): (
+        [("kms:Decrypt", f"{KEY}secrets", encrypting(MASTER))],
+        [("kms:Decrypt", f"{KEY}secrets", encrypting(other)) for other in OTHER_MASTERS]
+        + [("kms:GenerateDataKey", f"{KEY}secrets", encrypting(MASTER)), ("kms:Decrypt", f"{KEY}other", encrypting(MASTER)),
+           ("kms:Decrypt", f"{KEY}secrets", {"kms:EncryptionContext:SecretARN": MASTER}), ("kms:Decrypt", f"{KEY}secrets", THROUGH)]),
     ("postgres", "LogInAsAdmin"): (
         [("rds-db:connect", f"{DATABASE}rotator", {})], [("rds-db:connect", f"{DATABASE}postgres", {})]),
     ("postgres", "LetLambdaAttachIt"): (
@@ -79,7 +96,7 @@ CASES = {
         [(action, other, {}) for action in RIGHTS["postgres"]["called"] for other in [*OTHERS, OURS, ADMIN]]),
     ("github", "ReadWhatItBorrows"): (
         [("secretsmanager:GetSecretValue", PEM, {})],
-        [("secretsmanager:PutSecretValue", PEM, {}), ("secretsmanager:GetSecretValue", ADMIN, {})]),
+        [("secretsmanager:PutSecretValue", PEM, {}), *(("secretsmanager:GetSecretValue", it, {}) for it in [ADMIN, MASTER])]),
     ("github", "EncryptItsSecrets"): (
         [("kms:GenerateDataKey", f"{KEY}secrets", encrypting(TOKEN))], [("kms:GenerateDataKey", f"{KEY}secrets", encrypting(OURS))]),
     ("github", "DecryptWhatItBorrows"): (
@@ -100,14 +117,14 @@ CASES = {
         [("secretsmanager:ListSecrets", "*", {})],
         # It reads and changes no value, whoever's.
         [(f"secretsmanager:{it}", secret, {}) for it in ["GetSecretValue", "BatchGetSecretValue", "PutSecretValue", "UpdateSecretVersionStage"]
-         for secret in [OURS, TOKEN, ADMIN]]),
+         for secret in [OURS, TOKEN, ADMIN, MASTER]]),
     ("tick", "LookCloser"): (
         [("secretsmanager:ListSecretVersionIds", OURS, {}), ("secretsmanager:DescribeSecret", TOKEN, {})],
         [("secretsmanager:ListSecretVersionIds", other, {}) for other in [*OTHERS, ADMIN]]),
     ("tick", "AskForRotations"): (
         [("secretsmanager:RotateSecret", OURS, {}), ("secretsmanager:RotateSecret", TOKEN, {"secretsmanager:ModifyRotationRules": "false"}),
          ("secretsmanager:RotateSecret", OURS, {"secretsmanager:RotationLambdaARN": f"{FUNCTION}twinkey-postgres"})],
-        [("secretsmanager:RotateSecret", other, {}) for other in [*OTHERS, ADMIN]]
+        [("secretsmanager:RotateSecret", other, {}) for other in [*OTHERS, ADMIN, MASTER]]
         + [("secretsmanager:RotateSecret", OURS, {"secretsmanager:ModifyRotationRules": "true"}),
            ("secretsmanager:RotateSecret", OURS, {"secretsmanager:RotationLambdaARN": f"{FUNCTION}another"}),
            ("secretsmanager:CancelRotateSecret", OURS, {})]),

@@ -8,7 +8,9 @@ locals {
   account   = data.aws_caller_identity.this.account_id
   secret    = "arn:${local.partition}:secretsmanager:${local.region}:${local.account}:secret:"
   through   = "secretsmanager.${local.region}.${data.aws_partition.this.dns_suffix}"
-  borrows   = var.borrowed != ""
+
+  borrows_by_name  = var.borrowed != ""
+  borrows_from_rds = var.master_user_secret != ""
 }
 
 resource "aws_iam_role" "this" {
@@ -57,17 +59,26 @@ resource "aws_iam_role_policy" "rotate" {
 }
 
 resource "aws_iam_role_policy" "borrow" {
-  count = local.borrows ? 1 : 0
+  # Known in a plan that is yet to make the database, whose secret's ARN then is not.
+  count = local.borrows_by_name ? 1 : local.borrows_from_rds ? 1 : 0
   name  = "borrow"
   role  = aws_iam_role.this.id
   policy = jsonencode({
     Version = "2012-10-17"
-    Statement = [{
-      Sid      = "ReadWhatItBorrows"
-      Effect   = "Allow"
-      Action   = "secretsmanager:GetSecretValue"
-      Resource = "${local.secret}${var.borrowed}*"
-    }]
+    Statement = concat(
+      [for prefix in [var.borrowed] : {
+        Sid      = "ReadWhatItBorrows"
+        Effect   = "Allow"
+        Action   = "secretsmanager:GetSecretValue"
+        Resource = "${local.secret}${prefix}*"
+      } if local.borrows_by_name],
+      [for arn in [var.master_user_secret] : {
+        Sid      = "ReadMasterUserSecret"
+        Effect   = "Allow"
+        Action   = "secretsmanager:GetSecretValue"
+        Resource = arn
+      } if local.borrows_from_rds],
+    )
   })
 }
 
@@ -98,7 +109,16 @@ resource "aws_iam_role_policy" "key" {
           StringEquals = { "kms:ViaService" = local.through }
           StringLike   = { "kms:EncryptionContext:SecretARN" = "${local.secret}${prefix}*" }
         }
-      } if local.borrows],
+      } if local.borrows_by_name],
+      [for arn in [var.master_user_secret] : {
+        Sid      = "DecryptMasterUserSecret"
+        Effect   = "Allow"
+        Action   = "kms:Decrypt"
+        Resource = var.secrets_key
+        Condition = {
+          StringEquals = { "kms:ViaService" = local.through, "kms:EncryptionContext:SecretARN" = arn }
+        }
+      } if local.borrows_from_rds],
     )
   })
 }

@@ -26,6 +26,15 @@ variable "borrowed" {
   }
 }
 
+variable "master_user_secret" {
+  type        = string
+  description = "The ARN (arn:aws:secretsmanager:…:secret:rds!…) of a master user's secret that RDS manages, which it may only read; none if empty."
+  validation {
+    condition     = can(regex("^(arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:[0-9]{12}:secret:rds![A-Za-z0-9-]+-[A-Za-z0-9]{6})?$", var.master_user_secret))
+    error_message = "It must be empty or the whole ARN of one secret whose name begins with rds!, to its last six characters."
+  }
+}
+
 variable "signing_alias" {
   type        = string
   description = "The alias of the KMS key that signs for a GitHub App; none if empty."
