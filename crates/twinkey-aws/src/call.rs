@@ -12,11 +12,12 @@ use crate::denial::Denial;
 use crate::limits::invalid;
 
 /// A call, for its errors.
-pub(crate) trait Call {
+pub trait Call {
     /// The service's name.
-    const SERVICE: &'static str;
+    fn service(&self) -> &'static str;
+
     /// What its actions begin with in a policy.
-    const PREFIX: &'static str;
+    fn prefix(&self) -> &'static str;
 
     /// The operation, as IAM spells it without its service.
     fn operation(&self) -> &'static str;
@@ -29,7 +30,7 @@ pub(crate) trait Call {
 
     /// What a refusal means whose code nobody here knows.
     fn unheard(&self, _code: &str, _message: &str) -> StoreError {
-        let reason = format!("{} takes no such request", Self::SERVICE);
+        let reason = format!("{} takes no such request", self.service());
         invalid(self.operation(), reason)
     }
 
@@ -72,6 +73,7 @@ pub(crate) trait Call {
         }
     }
 
+    /// The same, of an answer's status and its error's code and message.
     fn classify(&self, status: u16, code: &str, message: &str) -> StoreError {
         if let Some(own) = self.own(code, message) {
             return own;
@@ -93,13 +95,15 @@ pub(crate) trait Call {
         }
     }
 
+    /// A right is missing, or the credentials are.
     fn denied(&self, reason: impl Into<String>) -> StoreError {
         StoreError::Denied {
-            action: format!("{}:{}", Self::PREFIX, self.operation()),
+            action: format!("{}:{}", self.prefix(), self.operation()),
             reason: escape_control(&reason.into()),
         }
     }
 
+    /// The same call may pass in a moment.
     fn transient(&self, reason: impl Into<String>) -> StoreError {
         StoreError::Transient {
             doing: format!("{} of {}", self.operation(), self.subject()),

@@ -2,15 +2,14 @@
 
 use aws_config::SdkConfig;
 use aws_sdk_cloudwatchlogs::Client;
-use aws_sdk_cloudwatchlogs::config::Builder;
 use aws_sdk_cloudwatchlogs::types::FilteredLogEvent;
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
 use twinkey_core::{StepRecord, StoreError, VersionId};
 
+use crate::Patience;
 use crate::call::Call;
 use crate::limits::invalid;
-use crate::{Patience, retries};
 
 /// A page may be empty although another follows. A rotation writes a few lines: what is not found by then
 /// is looked for again with the next look.
@@ -45,12 +44,8 @@ impl FunctionLog {
     /// The group that Lambda gives a function without a logging configuration of its own. No call is made.
     #[must_use]
     pub fn new(config: &SdkConfig, patience: Patience, function: &str) -> Self {
-        let config = Builder::from(config)
-            .timeout_config(patience.timeouts())
-            .retry_config(retries::policy())
-            .build();
         Self {
-            client: Client::from_conf(config),
+            client: Client::new(&patience.apply(config)),
             group: format!("/aws/lambda/{}", name(function)),
         }
     }
@@ -94,8 +89,13 @@ impl FunctionLog {
 }
 
 impl Call for FunctionLog {
-    const SERVICE: &'static str = "CloudWatch Logs";
-    const PREFIX: &'static str = "logs";
+    fn service(&self) -> &'static str {
+        "CloudWatch Logs"
+    }
+
+    fn prefix(&self) -> &'static str {
+        "logs"
+    }
 
     fn operation(&self) -> &'static str {
         "FilterLogEvents"

@@ -5,7 +5,6 @@ use std::fmt;
 use async_trait::async_trait;
 use aws_config::SdkConfig;
 use aws_sdk_kms::Client;
-use aws_sdk_kms::config::Builder;
 use aws_sdk_kms::primitives::Blob;
 use aws_sdk_kms::types::{DataKeySpec, MessageType, SigningAlgorithmSpec};
 use base64::Engine;
@@ -17,7 +16,7 @@ use zeroize::Zeroizing;
 use crate::call::Call;
 use crate::kms_call::{KmsCall, unreadable};
 use crate::limits::invalid;
-use crate::{Patience, connect, retries};
+use crate::{Patience, connect};
 
 /// The name under which the encryption context holds the store that a data key belongs to.
 const STORE: &str = "twinkey:store";
@@ -51,11 +50,7 @@ impl Kms {
     /// By the credentials, the region and the endpoint of a configuration. No call is made.
     #[must_use]
     pub fn new(config: &SdkConfig, patience: Patience) -> Self {
-        let config = Builder::from(config)
-            .timeout_config(patience.timeouts())
-            .retry_config(retries::policy())
-            .build();
-        Self(Client::from_conf(config))
+        Self(Client::new(&patience.apply(config)))
     }
 
     /// A new data key by a KMS key (an id, an ARN or an alias), bound to one store by its identity: for

@@ -16,8 +16,13 @@ pub(crate) struct KmsCall<'a> {
 }
 
 impl Call for KmsCall<'_> {
-    const SERVICE: &'static str = "KMS";
-    const PREFIX: &'static str = "kms";
+    fn service(&self) -> &'static str {
+        "KMS"
+    }
+
+    fn prefix(&self) -> &'static str {
+        "kms"
+    }
 
     fn operation(&self) -> &'static str {
         self.operation

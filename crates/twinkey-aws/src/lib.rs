@@ -27,6 +27,7 @@ mod tagging;
 
 pub use asking::Answer;
 pub use aws_config::SdkConfig;
+pub use call::Call;
 pub use connection::connect;
 pub use environment::Environment;
 pub use fleet::{

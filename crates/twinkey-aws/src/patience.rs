@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
+use aws_config::SdkConfig;
 use aws_sdk_secretsmanager::config::timeout::TimeoutConfig;
+
+use crate::retries;
 
 /// How long one call to AWS may take. Each of the three ends what is longer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,11 +30,18 @@ impl Default for Patience {
 }
 
 impl Patience {
-    pub(crate) fn timeouts(self) -> TimeoutConfig {
-        TimeoutConfig::builder()
+    /// A configuration with these timeouts, and with retries for calls whose repetition has the same effect as
+    /// the first.
+    #[must_use]
+    pub fn apply(self, config: &SdkConfig) -> SdkConfig {
+        let timeouts = TimeoutConfig::builder()
             .connect_timeout(self.connect)
             .operation_attempt_timeout(self.attempt)
-            .operation_timeout(self.call)
+            .operation_timeout(self.call);
+        config
+            .to_builder()
+            .timeout_config(timeouts.build())
+            .retry_config(retries::policy())
             .build()
     }
 }

@@ -18,7 +18,7 @@ use crate::call::Call;
 use crate::date::date;
 use crate::description::{description, version_id};
 use crate::limits::{self, invalid};
-use crate::retries::{self, OnlyIfThrottled};
+use crate::retries::OnlyIfThrottled;
 use crate::store_call::{Asked, StoreCall};
 use crate::{Patience, RotationToken};
 
@@ -47,12 +47,8 @@ impl SecretsManagerStore {
     /// its retries are replaced by ours. No call is made.
     #[must_use]
     pub fn new(config: &SdkConfig, patience: Patience) -> Self {
-        let config = Builder::from(config)
-            .timeout_config(patience.timeouts())
-            .retry_config(retries::policy())
-            .build();
         Self {
-            client: Client::from_conf(config),
+            client: Client::new(&patience.apply(config)),
             rotation_token: None,
         }
     }

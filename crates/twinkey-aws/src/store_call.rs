@@ -29,8 +29,13 @@ pub(crate) enum Asked<'a> {
 const LONGEST_MESSAGE: usize = 300;
 
 impl Call for StoreCall<'_> {
-    const SERVICE: &'static str = "Secrets Manager";
-    const PREFIX: &'static str = "secretsmanager";
+    fn service(&self) -> &'static str {
+        "Secrets Manager"
+    }
+
+    fn prefix(&self) -> &'static str {
+        "secretsmanager"
+    }
 
     fn operation(&self) -> &'static str {
         self.operation

@@ -54,6 +54,8 @@ pub(crate) enum Command {
     EndSessions(EndSessions),
     /// Show versions, ages, which keys are live as their server says now, and what is due
     Status(Status),
+    /// Look at what the templates have made on AWS, and say what is missing. Changes nothing
+    DeployCheck(DeployCheck),
     /// Stay in the foreground and rotate whatever is due, until SIGTERM or Ctrl-C
     Run,
 }
@@ -67,6 +69,7 @@ impl Command {
             Self::Adopt(adopt) => adopt.output.json,
             Self::EndSessions(end) => end.output.json,
             Self::Status(status) => status.output.json,
+            Self::DeployCheck(check) => check.output.json,
             _ => false,
         }
     }
@@ -186,6 +189,37 @@ pub(crate) struct Status {
     pub(crate) output: Output,
 }
 
+#[derive(Debug, Args)]
+pub(crate) struct DeployCheck {
+    /// What all that was deployed begins with: the templates' Name
+    #[arg(long, value_name = "NAME", default_value = "twinkey", value_parser = deployed)]
+    pub(crate) name: String,
+    /// The alias of the key that signs for the GitHub App; empty where a secret holds that key
+    #[arg(long, value_name = "ALIAS", default_value = "alias/twinkey-github-app", value_parser = alias)]
+    pub(crate) signing_alias: String,
+    #[command(flatten)]
+    pub(crate) output: Output,
+}
+
+/// As the templates take it.
+fn deployed(name: &str) -> Result<String, String> {
+    let begins = name.starts_with(|first: char| first.is_ascii_lowercase());
+    let is_known = |it: char| it.is_ascii_lowercase() || it.is_ascii_digit() || it == '-';
+    if begins && name.len() <= 32 && name.chars().all(is_known) {
+        return Ok(name.into());
+    }
+    Err("write at most 32 lower-case letters, digits and hyphens, the first a letter".into())
+}
+
+fn alias(name: &str) -> Result<String, String> {
+    let is_known = |it: char| it.is_ascii_alphanumeric() || "/_-".contains(it);
+    let rest = name.strip_prefix("alias/");
+    if name.is_empty() || rest.is_some_and(|rest| !rest.is_empty() && rest.chars().all(is_known)) {
+        return Ok(name.into());
+    }
+    Err("write alias/NAME, or nothing: ''".into())
+}
+
 /// A reason is for people who read the record later: it says something, on one line.
 fn reason(text: &str) -> Result<String, String> {
     let says_something = !text.trim().is_empty();
@@ -225,6 +259,25 @@ mod tests {
             assert!(parsed.is_err(), "{other}");
         }
         Arguments::try_parse_from(["twinkey", "adopt", "db", "--apply", "--json"]).unwrap();
+    }
+
+    #[test]
+    fn a_deployment_is_named_as_the_templates_take_it() {
+        let parse = |flag: &str, value: &str| {
+            Arguments::try_parse_from(["twinkey", "deploy-check", flag, value]).is_ok()
+        };
+        for right in ["twinkey", "a", "shop-keys-2"] {
+            assert!(parse("--name", right), "{right}");
+        }
+        for wrong in ["", "Twinkey", "2keys", "a_b", &"a".repeat(33)] {
+            assert!(!parse("--name", wrong), "{wrong}");
+        }
+        for right in ["", "alias/TEST", "alias/acme/app_1"] {
+            assert!(parse("--signing-alias", right), "{right}");
+        }
+        for wrong in ["TEST", "alias/", "alias/a b"] {
+            assert!(!parse("--signing-alias", wrong), "{wrong}");
+        }
     }
 
     #[test]

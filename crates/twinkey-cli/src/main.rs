@@ -4,6 +4,7 @@ mod adopt;
 mod adopt_report;
 mod arguments;
 mod configuration;
+mod deploy_check;
 mod end_sessions;
 mod follow;
 mod here;
@@ -35,8 +36,8 @@ use crate::problem::Problem;
 async fn main() -> ExitCode {
     let arguments = Arguments::parse();
     match begin(&arguments).await {
-        Ok(()) if present::data_lost() => ExitCode::FAILURE,
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(_) if present::data_lost() => ExitCode::FAILURE,
+        Ok(code) => code,
         Err(problem) => {
             problem.show(arguments.command.json());
             ExitCode::FAILURE
@@ -44,13 +45,17 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn begin(arguments: &Arguments) -> Result<(), Problem> {
+async fn begin(arguments: &Arguments) -> Result<ExitCode, Problem> {
+    if let Command::DeployCheck(check) = &arguments.command {
+        return deploy_check::deploy_check(check).await;
+    }
     let location = Location::find(&arguments.place, Configuration::load()?)?;
     let result = execute(arguments, &location).await;
-    result.map_err(|problem| match location {
+    let told = result.map_err(|problem| match location {
         Location::Aws => problem.on_aws(),
         Location::Embedded(_) => problem,
-    })
+    });
+    told.map(|()| ExitCode::SUCCESS)
 }
 
 async fn execute(arguments: &Arguments, location: &Location) -> Result<(), Problem> {
@@ -59,7 +64,8 @@ async fn execute(arguments: &Arguments, location: &Location) -> Result<(), Probl
     }
     let opened = Opened::open(location).await?;
     match &arguments.command {
-        Command::Init(_) => Ok(()),
+        // Neither works on a store that is there.
+        Command::Init(_) | Command::DeployCheck(_) => Ok(()),
         Command::Put(put) => secrets::put(&opened, put).await,
         Command::Tag(tag) => secrets::tag(&opened, tag).await,
         Command::Untag(untag) => secrets::untag(&opened, untag).await,

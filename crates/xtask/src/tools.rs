@@ -41,7 +41,7 @@ pub(crate) const BASELINE: Tool = Tool {
 
 /// What judges infra/, and runs the tests of it.
 pub(crate) const INFRA: Tool = Tool {
-    folder: "target/tools/infra-1",
+    folder: "target/tools/infra-2",
     requirements: "crates/xtask/infra-requirements.txt",
 };
 

@@ -1,0 +1,66 @@
+//! deploy-check: what the templates have made on AWS, and what is missing.
+
+use std::process::ExitCode;
+
+use twinkey_aws::{Patience, connect};
+use twinkey_deployment::{Deployment, Finding, Report, State};
+
+use crate::arguments::DeployCheck;
+use crate::present::{self, line};
+use crate::problem::Problem;
+
+/// It fails if anything is not as it should be, so that a pipeline can end with it.
+pub(crate) async fn deploy_check(check: &DeployCheck) -> Result<ExitCode, Problem> {
+    let config = connect().await;
+    let alias = Some(check.signing_alias.as_str()).filter(|alias| !alias.is_empty());
+    let deployment = Deployment::find(&config, Patience::default(), &check.name, alias).await?;
+    let report = deployment.look().await;
+    if check.output.json {
+        present::json(&report);
+    } else {
+        show(&report);
+    }
+    Ok(match report.problems() {
+        0 => ExitCode::SUCCESS,
+        _ => ExitCode::FAILURE,
+    })
+}
+
+/// What is as it should be first, so that the rest stands at the end, where people look.
+fn show(report: &Report) {
+    let Report {
+        name,
+        account,
+        region,
+        findings,
+    } = report;
+    line(&format!("{name} in {region}, account {account}"));
+    let (well, ill): (Vec<_>, Vec<_>) = findings.iter().partition(|it| it.state == State::Ok);
+    let rows: Vec<Vec<String>> = well.iter().map(|finding| row(finding)).collect();
+    present::table(&rows);
+    for finding in &ill {
+        line(&row(finding).join("  "));
+        if let Some(hint) = &finding.hint {
+            line(&format!("           hint: {hint}"));
+        }
+    }
+    let all = findings.len();
+    line(&match ill.len() {
+        0 => format!("all {all} are as they should be"),
+        number => format!("{number} of {all} are not as they should be"),
+    });
+}
+
+fn row(finding: &Finding) -> Vec<String> {
+    let state = match finding.state {
+        State::Ok => console::style("ok     ").green(),
+        State::Missing => console::style("missing").red(),
+        State::Wrong => console::style("wrong  ").red(),
+        State::Unknown => console::style("unknown").yellow(),
+    };
+    vec![
+        format!("  {state}"),
+        finding.subject.clone(),
+        finding.detail.clone(),
+    ]
+}

@@ -1,0 +1,122 @@
+//! The alarms, whom they tell, and the dashboard.
+
+use std::collections::BTreeSet;
+
+use aws_sdk_cloudwatch::types::{MetricAlarm, StateValue};
+use twinkey_aws::SdkConfig;
+use twinkey_core::StoreError;
+
+use crate::deployment::Names;
+use crate::finding::Finding;
+use crate::question::Question;
+
+/// Of a rotation function, after its name. (infra/cloudformation/rotator.yaml)
+const ROTATOR: [&str; 4] = ["failed", "not-two-keys", "stray", "throttled"];
+/// Of the tick. (infra/cloudformation/tick.yaml)
+const TICK: [&str; 5] = ["missing", "overdue", "stuck", "throttled", "undelivered"];
+const DEPLOY: &str = "deploy the templates again: infra/README.md";
+
+/// The findings, and the topics that the alarms go to.
+pub(crate) struct Alarms {
+    pub(crate) findings: Vec<Finding>,
+    pub(crate) topics: BTreeSet<String>,
+}
+
+/// One call for each hundred alarms whose name begins so, and one for the dashboard.
+pub(crate) async fn look(config: &SdkConfig, names: &Names) -> Alarms {
+    let client = aws_sdk_cloudwatch::Client::new(config);
+    let found = all(&client, &names.name).await;
+    let mut alarms = Alarms {
+        findings: Vec::new(),
+        topics: BTreeSet::new(),
+    };
+    for name in expected(names) {
+        let subject = format!("alarm {name}");
+        let finding = match &found {
+            Err(error) => Finding::unknown(subject, error),
+            Ok(found) => match found.iter().find(|it| it.alarm_name() == Some(&name)) {
+                Some(alarm) => {
+                    alarms.topics.extend(topics(alarm));
+                    look_at(subject, alarm)
+                }
+                None => Finding::missing(subject, "there is none", DEPLOY),
+            },
+        };
+        alarms.findings.push(finding);
+    }
+    alarms.findings.push(dashboard(&client, &names.name).await);
+    alarms
+}
+
+fn expected(names: &Names) -> Vec<String> {
+    let of = |function: &str, endings: &[&str]| -> Vec<String> {
+        let whole = endings.iter().map(|ending| format!("{function}-{ending}"));
+        whole.collect()
+    };
+    let mut expected: Vec<String> = names
+        .rotators()
+        .iter()
+        .flat_map(|rotator| of(rotator, &ROTATOR))
+        .collect();
+    expected.extend(of(&names.tick(), &TICK));
+    expected
+}
+
+async fn all(
+    client: &aws_sdk_cloudwatch::Client,
+    name: &str,
+) -> Result<Vec<MetricAlarm>, StoreError> {
+    let question = Question::new("CloudWatch", "cloudwatch:DescribeAlarms", name);
+    let (mut found, mut token) = (Vec::new(), None);
+    loop {
+        let request = client
+            .describe_alarms()
+            .alarm_name_prefix(format!("{name}-"))
+            .max_records(100)
+            .set_next_token(token);
+        let page = question.list(request.send().await)?;
+        found.extend(page.metric_alarms.unwrap_or_default());
+        token = page.next_token;
+        if token.is_none() {
+            return Ok(found);
+        }
+    }
+}
+
+fn look_at(subject: String, alarm: &MetricAlarm) -> Finding {
+    let name = alarm.alarm_name().unwrap_or_default();
+    if alarm.actions_enabled() == Some(false) {
+        let hint = format!("aws cloudwatch enable-alarm-actions --alarm-names {name}");
+        return Finding::wrong(subject, "its actions are turned off: it tells nobody", hint);
+    }
+    if alarm.alarm_actions().is_empty() {
+        return Finding::wrong(subject, "it has no action: it tells nobody", DEPLOY);
+    }
+    match alarm.state_value() {
+        Some(StateValue::Alarm) => {
+            let says = alarm.alarm_description().unwrap_or("it has no description");
+            let hint = "docs/operations.md, When something fails";
+            Finding::wrong(subject, format!("in alarm: {says}"), hint)
+        }
+        Some(StateValue::InsufficientData) => Finding::ok(subject, "no data yet"),
+        _ => Finding::ok(subject, "quiet"),
+    }
+}
+
+fn topics(alarm: &MetricAlarm) -> impl Iterator<Item = String> {
+    let actions = alarm.alarm_actions().iter();
+    actions
+        .filter(|action| action.split(':').nth(2) == Some("sns"))
+        .cloned()
+}
+
+async fn dashboard(client: &aws_sdk_cloudwatch::Client, name: &str) -> Finding {
+    let subject = format!("dashboard {name}");
+    let question = Question::new("CloudWatch", "cloudwatch:GetDashboard", name);
+    let request = client.get_dashboard().dashboard_name(name);
+    match question.answer(request.send().await) {
+        Ok(Some(_)) => Finding::ok(subject, "there"),
+        Ok(None) => Finding::missing(subject, "there is none", DEPLOY),
+        Err(error) => Finding::unknown(subject, &error),
+    }
+}

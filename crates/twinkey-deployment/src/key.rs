@@ -1,0 +1,62 @@
+//! The key that signs for the GitHub App.
+
+use aws_sdk_kms::types::{KeyMetadata, KeyState, SigningAlgorithmSpec};
+use twinkey_aws::SdkConfig;
+
+use crate::finding::Finding;
+use crate::question::Question;
+
+/// The finding, and the ARN of the key that has the alias now.
+pub(crate) struct SigningKey {
+    pub(crate) finding: Finding,
+    pub(crate) arn: Option<String>,
+}
+
+/// One call, read-only.
+pub(crate) async fn look(config: &SdkConfig, alias: &str) -> SigningKey {
+    let subject = format!("key {alias}");
+    let client = aws_sdk_kms::Client::new(config);
+    let question = Question::new("KMS", "kms:DescribeKey", alias);
+    let request = client.describe_key().key_id(alias);
+    let (finding, arn) = match question.answer(request.send().await) {
+        Ok(Some(found)) => match found.key_metadata {
+            Some(key) => (signs(subject, alias, &key), key.arn),
+            None => (none(subject), None),
+        },
+        Ok(None) => (none(subject), None),
+        Err(error) => (Finding::unknown(subject, &error), None),
+    };
+    SigningKey { finding, arn }
+}
+
+fn none(subject: String) -> Finding {
+    let detail = "no key has this alias: no GitHub token or deploy key can be made";
+    let hint = "deploy with MakeSigningKey=true (make_signing_key); --signing-alias names another one, and '' none, \
+        where a secret holds the App's key";
+    Finding::missing(subject, detail, hint)
+}
+
+fn signs(subject: String, alias: &str, key: &KeyMetadata) -> Finding {
+    let wanted = SigningAlgorithmSpec::RsassaPkcs1V15Sha256;
+    if !key.signing_algorithms().contains(&wanted) {
+        let detail = format!("its key cannot sign by {}", wanted.as_str());
+        let hint = "move the alias to an RSA key for signing: docs/providers/github.md";
+        return Finding::wrong(subject, detail, hint);
+    }
+    match key.key_state() {
+        Some(KeyState::Enabled) => Finding::ok(subject, format!("key {}", key.key_id())),
+        Some(KeyState::PendingImport) => Finding::wrong(
+            subject,
+            "its key is empty",
+            format!(
+                "import the App's private key into {}: docs/providers/github.md",
+                key.key_id()
+            ),
+        ),
+        state => {
+            let state = state.map_or("in no state", KeyState::as_str);
+            let hint = format!("turn {} on, or move {alias} to another key", key.key_id());
+            Finding::wrong(subject, format!("its key is {state}"), hint)
+        }
+    }
+}

@@ -1,0 +1,16 @@
+#![doc = include_str!("../README.md")]
+
+mod alarms;
+mod deployment;
+mod finding;
+mod function;
+mod key;
+mod notice;
+mod question;
+mod rights;
+mod schedule;
+mod secrets;
+mod trail;
+
+pub use deployment::{Deployment, Report};
+pub use finding::{Finding, State};

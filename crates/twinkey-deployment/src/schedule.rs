@@ -1,0 +1,108 @@
+//! The tick's schedule, and the queue of what could not be delivered.
+
+use aws_sdk_scheduler::operation::get_schedule::GetScheduleOutput;
+use aws_sdk_scheduler::types::ScheduleState;
+use aws_sdk_sqs::types::QueueAttributeName;
+use serde_json::Value;
+use twinkey_aws::SdkConfig;
+
+use crate::finding::Finding;
+use crate::question::Question;
+
+const DEPLOY: &str = "deploy the templates again: infra/README.md";
+
+/// Three calls at most, all read-only.
+pub(crate) async fn look(config: &SdkConfig, name: &str) -> Vec<Finding> {
+    let subject = format!("schedule {name}");
+    let scheduler = aws_sdk_scheduler::Client::new(config);
+    let question = Question::new("EventBridge Scheduler", "scheduler:GetSchedule", name);
+    let request = scheduler.get_schedule().name(name);
+    let mut queue = format!("{name}-undelivered");
+    let schedule = match question.answer(request.send().await) {
+        Ok(Some(found)) => {
+            let keeps = found.target().and_then(|it| it.dead_letter_config());
+            let named = keeps
+                .and_then(|it| it.arn())
+                .and_then(|it| it.rsplit(':').next());
+            queue = named.map_or(queue, Into::into);
+            scheduled(subject, name, &found)
+        }
+        Ok(None) => Finding::missing(
+            subject,
+            "there is none: nothing is rotated by its tag",
+            DEPLOY,
+        ),
+        Err(error) => Finding::unknown(subject, &error),
+    };
+    vec![schedule, undelivered(config, &queue).await]
+}
+
+fn scheduled(subject: String, function: &str, found: &GetScheduleOutput) -> Finding {
+    let expression = found.schedule_expression().unwrap_or("?");
+    if found.state() == Some(&ScheduleState::Disabled) {
+        let hint = "turn it on: aws scheduler update-schedule … --state ENABLED, or deploy again";
+        return Finding::wrong(
+            subject,
+            "it is turned off: nothing is rotated by its tag",
+            hint,
+        );
+    }
+    let Some(target) = found.target() else {
+        return Finding::wrong(subject, "it has no target", DEPLOY);
+    };
+    if target.arn().split(':').nth(6) != Some(function) {
+        let detail = format!("it invokes {} instead of {function}", target.arn());
+        return Finding::wrong(subject, detail, DEPLOY);
+    }
+    let input: Value = serde_json::from_str(target.input().unwrap_or_default()).unwrap_or_default();
+    if !input["rotateDue"].is_object() {
+        let detail = "its input is no {\"rotateDue\": {}}, which the function would refuse";
+        return Finding::wrong(subject, detail, DEPLOY);
+    }
+    if target
+        .dead_letter_config()
+        .and_then(|it| it.arn())
+        .is_none()
+    {
+        let detail = "no queue keeps what could not be delivered";
+        return Finding::wrong(subject, detail, DEPLOY);
+    }
+    Finding::ok(subject, expression)
+}
+
+async fn undelivered(config: &SdkConfig, name: &str) -> Finding {
+    let subject = format!("queue {name}");
+    let client = aws_sdk_sqs::Client::new(config);
+    let question = Question::new("SQS", "sqs:GetQueueUrl", name);
+    let request = client.get_queue_url().queue_name(name);
+    let url = match question.answer(request.send().await) {
+        Ok(Some(found)) => found.queue_url.unwrap_or_default(),
+        Ok(None) => {
+            let detail = "there is none: what could not be delivered is lost unseen";
+            return Finding::missing(subject, detail, DEPLOY);
+        }
+        Err(error) => return Finding::unknown(subject, &error),
+    };
+    let wanted = QueueAttributeName::ApproximateNumberOfMessages;
+    let question = Question::new("SQS", "sqs:GetQueueAttributes", name);
+    let request = client
+        .get_queue_attributes()
+        .queue_url(&url)
+        .attribute_names(wanted.clone());
+    let found = match question.list(request.send().await) {
+        Ok(found) => found,
+        Err(error) => return Finding::unknown(subject, &error),
+    };
+    let messages = found.attributes().and_then(|it| it.get(&wanted));
+    match messages.map(String::as_str) {
+        Some("0") | None => Finding::ok(subject, "empty"),
+        Some(number) => Finding::wrong(
+            subject,
+            format!("{number} ticks could not be delivered"),
+            format!(
+                "see why: aws sqs receive-message --queue-url {url} --message-attribute-names All; \
+                 then aws sqs purge-queue --queue-url {url}"
+            ),
+        ),
+    }
+}

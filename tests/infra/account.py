@@ -1,0 +1,119 @@
+"""An account, to which what our templates make is deployed, and which tells what was called.
+
+It is moto's, with two things of ours. IAM's simulator, which moto has not, is played by principalmapper's, over the policies of the roles that are
+there. And any action can be denied.
+"""
+
+import json
+import os
+import urllib.request
+from collections import Counter
+
+from provider.stand_in import ACCOUNT, REGION
+
+os.environ["MOTO_ACCOUNT_ID"] = ACCOUNT
+
+import boto3  # noqa: E402
+from moto.core.config import default_user_config  # noqa: E402
+from moto.core.responses import BaseResponse  # noqa: E402
+from moto.iam.models import iam_backends  # noqa: E402
+from moto.iam.responses import IamResponse  # noqa: E402
+from moto.moto_server.threaded_moto_server import ThreadedMotoServer  # noqa: E402
+
+import policies  # noqa: E402
+
+# What moto calls a service that a policy calls something else.
+PREFIXES = {"monitoring": "cloudwatch"}
+CREDENTIALS = {"AWS_ACCESS_KEY_ID": "TEST-key", "AWS_SECRET_ACCESS_KEY": "TEST-secret"}
+
+
+class Account:
+    """`called` counts actions; those in `denied` are refused."""
+
+    def __init__(self):
+        default_user_config["lambda"]["use_docker"] = False
+        self.called, self.denied = Counter(), set()
+        answer = BaseResponse.call_action
+
+        def call_action(response):
+            prefix, action = response.service_name, response._get_action()
+            action = f"{PREFIXES.get(prefix, prefix)}:{action}"
+            self.called[action] += 1
+            return refusal(response, action) if action in self.denied else answer(response)
+
+        BaseResponse.call_action = call_action
+        IamResponse.simulate_principal_policy = simulate_principal_policy
+        self.server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+        self.server.start()
+        host, port = self.server.get_host_and_port()
+        self.endpoint = f"http://{host}:{port}"
+
+    def client(self, service):
+        id, secret = CREDENTIALS.values()
+        return boto3.client(
+            service, endpoint_url=self.endpoint, region_name=REGION, aws_access_key_id=id, aws_secret_access_key=secret)
+
+    def empty(self):
+        urllib.request.urlopen(urllib.request.Request(f"{self.endpoint}/moto-api/reset", b"")).read()
+        self.called.clear()
+        self.denied.clear()
+
+
+def refusal(response, action):
+    """In the words of AWS, and in the protocol of the request."""
+    told = f"User: arn:aws:iam::{ACCOUNT}:user/TEST is not authorized to perform: {action} on resource: *"
+    kind = response.headers.get("Content-Type", "")
+    if "cbor" in kind:
+        name, text = b"AccessDeniedException", told.encode()
+        body = b"\xa2\x66__type" + bytes([0x78, len(name)]) + name + b"\x67message" + b"\x79" + len(text).to_bytes(2, "big") + text
+        return 400, {"Content-Type": "application/cbor", "smithy-protocol": "rpc-v2-cbor"}, body
+    if "form" in kind:
+        body = f"<ErrorResponse><Error><Type>Sender</Type><Code>AccessDenied</Code><Message>{told}</Message></Error></ErrorResponse>"
+        return 403, {"Content-Type": "text/xml"}, body
+    headers = {"Content-Type": "application/json", "x-amzn-ErrorType": "AccessDeniedException"}
+    return 403, headers, json.dumps({"__type": "AccessDeniedException", "message": told})
+
+
+def simulate_principal_policy(response):
+    """One result for each action, and in it one for each resource.
+
+    https://docs.aws.amazon.com/IAM/latest/APIReference/API_SimulatePrincipalPolicy.html
+    """
+    asked = lambda name: [it[0] for key, it in sorted(numbered(response.querystring, name))]
+    [role] = asked_one(response.querystring, "PolicySourceArn")
+    context = {
+        response.querystring[key][0]: response.querystring[key.replace("ContextKeyName", "ContextKeyValues.member.1")][0]
+        for key in response.querystring if key.startswith("ContextEntries.") and key.endswith(".ContextKeyName")}
+    found = of_role(role)
+    decide = lambda action, resource: "allowed" if policies.may(found, action, resource, context) else "implicitDeny"
+    results = []
+    for action in asked("ActionNames"):
+        each = {resource: decide(action, resource) for resource in asked("ResourceArns")}
+        whole = "allowed" if set(each.values()) == {"allowed"} else "implicitDeny"
+        details = "".join(
+            f"<member><EvalResourceName>{resource}</EvalResourceName><EvalResourceDecision>{it}</EvalResourceDecision></member>"
+            for resource, it in each.items())
+        results.append(
+            f"<member><EvalActionName>{action}</EvalActionName><EvalResourceName>*</EvalResourceName><EvalDecision>{whole}</EvalDecision>"
+            f"<ResourceSpecificResults>{details}</ResourceSpecificResults></member>")
+    return (
+        "<SimulatePrincipalPolicyResponse xmlns='https://iam.amazonaws.com/doc/2010-05-08/'><SimulatePrincipalPolicyResult>"
+        f"<IsTruncated>false</IsTruncated><EvaluationResults>{''.join(results)}</EvaluationResults>"
+        "</SimulatePrincipalPolicyResult></SimulatePrincipalPolicyResponse>")
+
+
+def asked_one(query, name):
+    return query[name]
+
+
+def numbered(query, name):
+    """`Name.member.1` and so on, in their order."""
+    of = [key for key in query if key.startswith(f"{name}.member.")]
+    return [(int(key.rsplit(".", 1)[1]), query[key]) for key in of]
+
+
+def of_role(arn):
+    for role in iam_backends[ACCOUNT]["aws"].roles.values():
+        if role.arn == arn:
+            return {name: json.loads(text) if isinstance(text, str) else text for name, text in role.policies.items()}
+    raise AssertionError(f"no role {arn}")
