@@ -25,27 +25,31 @@ pub(crate) struct Alarms {
 /// One call for each hundred alarms whose name begins so, and one for the dashboard.
 pub(crate) async fn look(config: &SdkConfig, names: &Names) -> Alarms {
     let client = aws_sdk_cloudwatch::Client::new(config);
-    let found = all(&client, &names.name).await;
-    let mut alarms = Alarms {
-        findings: Vec::new(),
-        topics: BTreeSet::new(),
+    let mut alarms = match all(&client, &names.name).await {
+        Ok(found) => Alarms::of(&found, names),
+        Err(error) => Alarms {
+            findings: vec![Finding::unknown("alarms", &error)],
+            topics: BTreeSet::new(),
+        },
     };
-    for name in expected(names) {
-        let subject = format!("alarm {name}");
-        let finding = match &found {
-            Err(error) => Finding::unknown(subject, error),
-            Ok(found) => match found.iter().find(|it| it.alarm_name() == Some(&name)) {
-                Some(alarm) => {
-                    alarms.topics.extend(topics(alarm));
-                    look_at(subject, alarm)
-                }
-                None => Finding::missing(subject, "there is none", DEPLOY),
-            },
-        };
-        alarms.findings.push(finding);
-    }
     alarms.findings.push(dashboard(&client, &names.name).await);
     alarms
+}
+
+impl Alarms {
+    fn of(found: &[MetricAlarm], names: &Names) -> Self {
+        let (mut findings, mut topics) = (Vec::new(), BTreeSet::new());
+        for name in expected(names) {
+            let subject = format!("alarm {name}");
+            let alarm = found.iter().find(|it| it.alarm_name() == Some(&name));
+            topics.extend(alarm.into_iter().flat_map(topics_of));
+            findings.push(match alarm {
+                Some(alarm) => look_at(subject, alarm),
+                None => Finding::missing(subject, "there is none", DEPLOY),
+            });
+        }
+        Self { findings, topics }
+    }
 }
 
 fn expected(names: &Names) -> Vec<String> {
@@ -103,7 +107,7 @@ fn look_at(subject: String, alarm: &MetricAlarm) -> Finding {
     }
 }
 
-fn topics(alarm: &MetricAlarm) -> impl Iterator<Item = String> {
+fn topics_of(alarm: &MetricAlarm) -> impl Iterator<Item = String> {
     let actions = alarm.alarm_actions().iter();
     actions
         .filter(|action| action.split(':').nth(2) == Some("sns"))

@@ -108,7 +108,7 @@ impl Deployment {
         let topics = BTreeSet::from([account.topic_arn(&names.name)]);
         let topics = &alarms.topics | &topics;
         let (rights, topics) = tokio::join!(
-            Box::pin(rights::look(config, &functions, &used)),
+            Box::pin(rights::look(config, &functions, &scheduled, &used)),
             Box::pin(notice::topics(config, &topics)),
         );
         let of = |function: &Function| function.findings.clone();
@@ -117,7 +117,7 @@ impl Deployment {
             rights,
             secrets.findings,
             key.map(|key| key.finding).into_iter().collect(),
-            scheduled,
+            scheduled.findings,
             alarms.findings,
             topics,
             vec![rule, trail],
@@ -178,6 +178,16 @@ impl Account {
         format!("arn:{partition}:lambda:{region}:{id}:function:{name}")
     }
 
+    /// A stream that a function would make.
+    pub(crate) fn log_stream_arn(&self, group: &str) -> String {
+        let Self {
+            id,
+            partition,
+            region,
+        } = self;
+        format!("arn:{partition}:logs:{region}:{id}:log-group:{group}:log-stream:deploy-check")
+    }
+
     fn topic_arn(&self, name: &str) -> String {
         let Self {
             id,
@@ -201,12 +211,13 @@ impl Account {
         }
     }
 
-    /// What the names of AWS's services end with here.
-    pub(crate) fn domain(&self) -> &'static str {
-        match self.partition.as_str() {
+    /// What KMS knows Secrets Manager by, when that uses a key for somebody.
+    pub(crate) fn secrets_manager(&self) -> String {
+        let domain = match self.partition.as_str() {
             "aws-cn" => "amazonaws.com.cn",
             _ => "amazonaws.com",
-        }
+        };
+        format!("secretsmanager.{}.{domain}", self.region)
     }
 }
 

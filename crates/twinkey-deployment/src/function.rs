@@ -30,6 +30,8 @@ pub(crate) struct Function {
     pub(crate) findings: Vec<Finding>,
     /// The ARN of its role, if it is there.
     pub(crate) role: Option<String>,
+    /// Its log group.
+    pub(crate) log: String,
 }
 
 /// Five calls at most, all read-only.
@@ -53,15 +55,17 @@ impl<'a> Functions<'a> {
         let mut function = Function {
             findings: Vec::new(),
             role: None,
+            log: format!("/aws/lambda/{name}"),
             name,
         };
         let name = &function.name;
-        let mut log = format!("/aws/lambda/{name}");
         match self.configuration(name).await {
             Ok(Some(found)) => {
                 function.role = found.role().map(Into::into);
                 let named = found.logging_config().and_then(|it| it.log_group());
-                log = named.map_or(log, Into::into);
+                if let Some(group) = named {
+                    function.log = group.into();
+                }
                 function.findings.push(configured(&subject, &found));
                 if part == Part::Rotator {
                     let permission = self.permission(name).await;
@@ -75,7 +79,7 @@ impl<'a> Functions<'a> {
             }
             Err(error) => function.findings.push(Finding::unknown(&subject, &error)),
         }
-        function.findings.push(self.log(&log).await);
+        function.findings.push(self.log(&function.log).await);
         function
     }
 

@@ -10,6 +10,7 @@ mod question;
 mod rights;
 mod schedule;
 mod secrets;
+mod simulator;
 mod trail;
 
 pub use deployment::{Deployment, Report};

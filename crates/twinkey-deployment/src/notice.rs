@@ -16,23 +16,62 @@ const EVENTS: [&str; 2] = ["RotationFailed", "RotationAbandoned"];
 /// What SNS says instead of an ARN until somebody has followed the link in the mail.
 const PENDING: &str = "PendingConfirmation";
 
-/// At least one call for each topic.
+/// Two calls for each topic, or one more for each hundred subscriptions.
 pub(crate) async fn topics(config: &SdkConfig, arns: &BTreeSet<String>) -> Vec<Finding> {
     let client = aws_sdk_sns::Client::new(config);
     let mut findings = Vec::new();
     for arn in arns {
         let name = arn.rsplit(':').next().unwrap_or(arn);
         let subject = format!("topic {name}");
-        findings.push(match subscriptions(&client, arn).await {
-            Ok(Some(arns)) => subscribed(subject, arn, &arns),
+        let heard = match subscriptions(&client, arn).await {
+            Ok(Some(arns)) => {
+                findings.push(publishers(&client, arn, name).await);
+                subscribed(subject, arn, &arns)
+            }
             Ok(None) => {
                 let detail = "there is none: no alarm reaches anybody";
                 Finding::missing(subject, detail, DEPLOY)
             }
             Err(error) => Finding::unknown(subject, &error),
-        });
+        };
+        findings.push(heard);
     }
     findings
+}
+
+/// `CloudWatch` may publish to a topic of its own account by SNS's default policy. `EventBridge` needs one that names it.
+/// <https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-use-resource-based.html>
+async fn publishers(client: &aws_sdk_sns::Client, arn: &str, name: &str) -> Finding {
+    let subject = format!("policy of topic {name}");
+    let question = Question::new("SNS", "sns:GetTopicAttributes", arn);
+    let request = client.get_topic_attributes().topic_arn(arn);
+    let policy = match question.answer(request.send().await) {
+        Ok(found) => found.and_then(|it| it.attributes?.get("Policy").cloned()),
+        Err(error) => return Finding::unknown(subject, &error),
+    };
+    if may_publish(policy.as_deref().unwrap_or_default()) {
+        return Finding::ok(subject, "EventBridge may publish");
+    }
+    let detail = "EventBridge may not publish: what Secrets Manager gives up, nobody hears of";
+    Finding::missing(subject, detail, DEPLOY)
+}
+
+fn may_publish(policy: &str) -> bool {
+    let policy: Value = serde_json::from_str(policy).unwrap_or_default();
+    let statements = policy["Statement"].as_array().cloned();
+    let has = |value: &Value, wanted: &str| {
+        value == wanted
+            || value
+                .as_array()
+                .is_some_and(|it| it.iter().any(|it| it == wanted))
+    };
+    statements.unwrap_or_default().iter().any(|statement| {
+        statement["Effect"] == "Allow"
+            && has(&statement["Principal"]["Service"], "events.amazonaws.com")
+            && ["sns:Publish", "SNS:Publish"]
+                .iter()
+                .any(|it| has(&statement["Action"], it))
+    })
 }
 
 async fn subscriptions(
@@ -73,6 +112,7 @@ fn subscribed(subject: String, arn: &str, subscriptions: &[String]) -> Finding {
             "no subscription is confirmed: no alarm reaches anybody",
             "follow the link in the mail from AWS Notifications",
         ),
+        (1, _) => Finding::ok(subject, "1 confirmed subscription"),
         (confirmed, _) => Finding::ok(subject, format!("{confirmed} confirmed subscriptions")),
     }
 }
@@ -133,6 +173,20 @@ mod tests {
         for broken in ["", "{}", "{\"detail\": []}"] {
             assert_eq!(deaf(broken), Some("RotationFailed"), "{broken}");
         }
+    }
+
+    #[test]
+    fn a_topics_policy_names_eventbridge_or_it_may_not_publish() {
+        let of = |service: &str, action: &str| {
+            let policy = serde_json::json!({"Statement": [
+                {"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": ["SNS:Publish"]},
+                {"Effect": "Allow", "Principal": {"Service": service}, "Action": action}]});
+            may_publish(&policy.to_string())
+        };
+        assert!(of("events.amazonaws.com", "sns:Publish"));
+        assert!(!of("cloudwatch.amazonaws.com", "sns:Publish"));
+        assert!(!of("events.amazonaws.com", "sns:Subscribe"));
+        assert!(!may_publish(""));
     }
 
     #[test]

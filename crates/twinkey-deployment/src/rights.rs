@@ -1,22 +1,18 @@
-//! Whether each function's role may do what the function does, by IAM's own simulator: identity-based policies, permissions
-//! boundaries and service control policies, not the resources' own.
-//! <https://docs.aws.amazon.com/IAM/latest/UserGuide/access_policies_testing-policies.html>
+//! Whether each role may do what its function does.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_iam::Client;
-use aws_sdk_iam::types::{
-    ContextEntry, ContextKeyTypeEnum, EvaluationResult, PolicyEvaluationDecisionType,
-};
+use aws_sdk_iam::types::ContextKeyTypeEnum;
 use serde::Deserialize;
 use twinkey_aws::SdkConfig;
-use twinkey_core::StoreError;
 
 use crate::deployment::{Account, Names};
 use crate::finding::Finding;
 use crate::function::Function;
-use crate::question::Question;
+use crate::schedule::Schedule;
 use crate::secrets::Secret;
+use crate::simulator::Case;
 
 /// What each role is seen to call: the tests of the templates hold both to it.
 const RIGHTS: &str = include_str!("../../../infra/rights.json");
@@ -26,21 +22,14 @@ const LIST: &str = "secretsmanager:ListSecrets";
 const INVOKE: &str = "lambda:InvokeFunction";
 const SIGN: &str = "kms:Sign";
 const ENCRYPT: [&str; 2] = ["kms:Decrypt", "kms:GenerateDataKey"];
-/// Of so many secrets of each function; all have the same prefix, or should.
+const WRITE_LOG: [&str; 2] = ["logs:CreateLogStream", "logs:PutLogEvents"];
+/// Of so many secrets of each function: all have the same prefix, or should.
 const MOST_SECRETS: usize = 50;
 const MOST_TOLD: usize = 3;
 
 #[derive(Deserialize)]
 struct Rights {
     called: Vec<String>,
-}
-
-/// What is asked of the simulator in one call.
-struct Case {
-    actions: Vec<String>,
-    resources: Vec<String>,
-    /// What the request would have beside: keys, the types of their values, and one value each.
-    known: Vec<(&'static str, ContextKeyTypeEnum, String)>,
 }
 
 /// What the roles must be able to use.
@@ -52,41 +41,43 @@ pub(crate) struct Used<'a> {
     pub(crate) signing: Option<(&'a str, &'a str)>,
 }
 
-/// A few calls for each function, all read-only.
+/// A few calls for each role, all read-only. Where a function or the schedule is missing, its own finding says so.
 pub(crate) async fn look(
     config: &SdkConfig,
     functions: &[Function],
+    schedule: &Schedule,
     used: &Used<'_>,
 ) -> Vec<Finding> {
     let client = Client::new(config);
     let mut findings = Vec::new();
     for function in functions {
-        // Without a function there is no role to look at, and its finding says so.
         if let Some(role) = &function.role {
-            findings.push(may(&client, role, &function.name, used).await);
+            let subject = format!("rights of {}", function.name);
+            findings.push(may(&client, subject, role, &used.by(function)).await);
         }
+    }
+    if let Some(role) = &schedule.role {
+        let subject = format!("rights of the schedule {}", used.names.tick());
+        findings.push(may(&client, subject, role, &used.by_the(schedule)).await);
     }
     findings
 }
 
-async fn may(client: &Client, role: &str, function: &str, used: &Used<'_>) -> Finding {
-    let subject = format!("rights of {function}");
-    let cases = used.cases(function);
+async fn may(client: &Client, subject: String, role: &str, cases: &[Case]) -> Finding {
     let mut denied = BTreeSet::new();
-    let mut asked = 0;
-    for case in &cases {
-        asked += case.actions.len() * case.resources.len();
-        match simulate(client, role, case).await {
-            Ok(allowed) => denied.extend(case.refused(&allowed)),
+    for case in cases {
+        match case.refused(client, role).await {
+            Ok(Some(refused)) => denied.extend(refused),
+            Ok(None) => {
+                let detail = format!("the role {role} is gone");
+                return Finding::missing(subject, detail, "deploy again: infra/README.md");
+            }
             Err(error) => return Finding::unknown(subject, &error),
         }
     }
     if denied.is_empty() {
-        let detail = match asked {
-            0 => "nothing to try them on yet".into(),
-            number => format!("{number} tried, all allowed"),
-        };
-        return Finding::ok(subject, detail);
+        let tried: usize = cases.iter().map(Case::size).sum();
+        return Finding::ok(subject, format!("{tried} tried, all allowed"));
     }
     let mut told: Vec<String> = denied.iter().take(MOST_TOLD).cloned().collect();
     if denied.len() > MOST_TOLD {
@@ -101,171 +92,116 @@ async fn may(client: &Client, role: &str, function: &str, used: &Used<'_>) -> Fi
 }
 
 impl Used<'_> {
-    fn cases(&self, function: &str) -> Vec<Case> {
-        let called = called(self.names.role(function));
-        let of_secrets: Vec<String> = called
+    /// What a function does.
+    fn by(&self, function: &Function) -> Vec<Case> {
+        let called = called(self.names.role(&function.name));
+        let of_secrets = called
             .iter()
-            .filter(|action| action.starts_with(SECRETS) && *action != LIST)
-            .cloned()
-            .collect();
-        let secrets = self.rotated(function);
+            .filter(|action| action.starts_with(SECRETS) && *action != LIST);
+        let secrets = self.rotated(&function.name);
         let arns = secrets.iter().map(|secret| secret.arn.clone()).collect();
-        let mut cases = vec![Case::of(of_secrets, arns)];
-        if function == self.names.tick() {
+        let stream = self.account.log_stream_arn(&function.log);
+        let mut cases = vec![
+            Case::new(WRITE_LOG, vec![stream]),
+            Case::new(of_secrets, arns),
+        ];
+        if function.name == self.names.tick() {
             let rotators = self.names.rotators();
             let arns = rotators.iter().map(|name| self.account.function_arn(name));
-            cases.push(Case::of(vec![LIST.into()], vec!["*".into()]));
-            cases.push(Case::of(vec![INVOKE.into()], arns.collect()));
+            cases.push(Case::new([LIST], vec!["*".into()]));
+            cases.push(Case::new([INVOKE], arns.collect()));
         } else {
-            cases.extend(self.keys(&secrets));
+            cases.extend(self.encrypting(&secrets));
         }
-        if let Some((alias, key)) = self.signing
-            && called.iter().any(|action| action == SIGN)
-        {
-            cases.push(Case {
-                known: vec![
-                    (
-                        "kms:SigningAlgorithm",
-                        ContextKeyTypeEnum::String,
-                        "RSASSA_PKCS1_V1_5_SHA_256".into(),
-                    ),
-                    (
-                        "kms:ResourceAliases",
-                        ContextKeyTypeEnum::StringList,
-                        alias.into(),
-                    ),
-                ],
-                ..Case::of(vec![SIGN.into()], vec![key.into()])
-            });
+        if called.iter().any(|action| action == SIGN) {
+            cases.extend(self.signing());
         }
-        cases.retain(|case| !case.resources.is_empty());
+        cases.retain(|case| case.size() > 0);
+        cases
+    }
+
+    fn by_the(&self, schedule: &Schedule) -> Vec<Case> {
+        let tick = self.account.function_arn(&self.names.tick());
+        let queue = schedule.queue.iter().cloned().collect();
+        let mut cases = vec![
+            Case::new([INVOKE], vec![tick]),
+            Case::new(["sqs:SendMessage"], queue),
+        ];
+        cases.retain(|case| case.size() > 0);
         cases
     }
 
     /// The secrets that a function has to do with.
     fn rotated(&self, function: &str) -> Vec<&Secret> {
-        let of = |name: &String| {
-            let secrets = self.secrets.get(name).into_iter().flatten();
-            secrets.take(MOST_SECRETS)
-        };
-        if function == self.names.tick() {
-            return self.secrets.keys().flat_map(of).collect();
-        }
-        of(&function.to_owned()).collect()
+        let is_tick = function == self.names.tick();
+        let of_it = self
+            .secrets
+            .iter()
+            .filter(|(name, _)| is_tick || *name == function);
+        of_it
+            .flat_map(|(_, secrets)| secrets.iter().take(MOST_SECRETS))
+            .collect()
     }
 
-    /// The customer's keys, each with the first of the secrets that it encrypts: as Secrets Manager would use it.
-    fn keys(&self, secrets: &[&Secret]) -> Vec<Case> {
+    /// The customers' keys, each with the first of the secrets that it encrypts: as Secrets Manager would use it.
+    fn encrypting(&self, secrets: &[&Secret]) -> Vec<Case> {
         let mut firsts: BTreeMap<String, &str> = BTreeMap::new();
         for secret in secrets {
-            if let Some(key) = secret
+            let key = secret
                 .key
                 .as_deref()
-                .and_then(|key| self.account.key_arn(key))
-            {
+                .and_then(|key| self.account.key_arn(key));
+            if let Some(key) = key {
                 firsts.entry(key).or_insert(&secret.arn);
             }
         }
-        let through = format!(
-            "secretsmanager.{}.{}",
-            self.account.region,
-            self.account.domain()
-        );
-        let case = |(key, secret): (String, &str)| Case {
-            known: vec![
-                (
+        let case = |(key, secret)| {
+            Case::new(ENCRYPT, vec![key])
+                .knowing(
                     "kms:ViaService",
                     ContextKeyTypeEnum::String,
-                    through.clone(),
-                ),
-                (
+                    self.account.secrets_manager(),
+                )
+                .knowing(
                     "kms:EncryptionContext:SecretARN",
                     ContextKeyTypeEnum::String,
-                    secret.into(),
-                ),
-            ],
-            ..Case::of(ENCRYPT.map(Into::into).to_vec(), vec![key])
+                    secret,
+                )
         };
         firsts.into_iter().map(case).collect()
     }
-}
 
-impl Case {
-    fn of(actions: Vec<String>, resources: Vec<String>) -> Self {
-        Self {
-            actions,
-            resources,
-            known: Vec::new(),
-        }
-    }
-
-    fn context(&self) -> Vec<ContextEntry> {
-        let entry = |(key, kind, value): &(&str, ContextKeyTypeEnum, String)| {
-            ContextEntry::builder()
-                .context_key_name(*key)
-                .context_key_type(kind.clone())
-                .context_key_values(value)
-                .build()
-        };
-        self.known.iter().map(entry).collect()
-    }
-
-    /// What was asked for and is not among what is allowed.
-    fn refused(&self, allowed: &[EvaluationResult]) -> Vec<String> {
-        let mut refused = Vec::new();
-        for action in &self.actions {
-            let result = allowed
-                .iter()
-                .find(|it| it.eval_action_name().eq_ignore_ascii_case(action));
-            for resource in &self.resources {
-                if !result.is_some_and(|result| allows(result, resource)) {
-                    refused.push(format!("{action} on {resource}"));
-                }
-            }
-        }
-        refused
-    }
-}
-
-/// Where each resource has a decision of its own, that one counts.
-fn allows(result: &EvaluationResult, resource: &str) -> bool {
-    let of_each = result.resource_specific_results();
-    if of_each.is_empty() {
-        return result.eval_decision() == &PolicyEvaluationDecisionType::Allowed;
-    }
-    of_each
-        .iter()
-        .filter(|it| it.eval_resource_name() == resource)
-        .any(|it| it.eval_resource_decision() == &PolicyEvaluationDecisionType::Allowed)
-}
-
-async fn simulate(
-    client: &Client,
-    role: &str,
-    case: &Case,
-) -> Result<Vec<EvaluationResult>, StoreError> {
-    let question = Question::new("IAM", "iam:SimulatePrincipalPolicy", role);
-    let context = case.context();
-    let (mut results, mut marker) = (Vec::new(), None);
-    loop {
-        let request = client
-            .simulate_principal_policy()
-            .policy_source_arn(role)
-            .set_action_names(Some(case.actions.clone()))
-            .set_resource_arns(Some(case.resources.clone()))
-            .set_context_entries(Some(context.clone()))
-            .set_marker(marker);
-        let page = question.list(request.send().await)?;
-        results.extend(page.evaluation_results.unwrap_or_default());
-        marker = page.marker.filter(|_| page.is_truncated);
-        if marker.is_none() {
-            return Ok(results);
-        }
+    fn signing(&self) -> Option<Case> {
+        let (alias, key) = self.signing?;
+        let case = Case::new([SIGN], vec![key.into()])
+            .knowing(
+                "kms:SigningAlgorithm",
+                ContextKeyTypeEnum::String,
+                "RSASSA_PKCS1_V1_5_SHA_256",
+            )
+            .knowing("kms:ResourceAliases", ContextKeyTypeEnum::StringList, alias);
+        Some(case)
     }
 }
 
 fn called(role: &str) -> Vec<String> {
-    let rights: BTreeMap<String, Rights> = serde_json::from_str(RIGHTS).unwrap_or_default();
-    let of = rights.into_iter().find(|(name, _)| name == role);
-    of.map(|(_, rights)| rights.called).unwrap_or_default()
+    let mut rights: BTreeMap<String, Rights> = serde_json::from_str(RIGHTS).unwrap_or_default();
+    rights.remove(role).map(|it| it.called).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_rights_of_every_function_are_known() {
+        for role in ["postgres", "github", "tick"] {
+            assert!(
+                called(role).iter().any(|it| it.starts_with(SECRETS)),
+                "{role}"
+            );
+        }
+        assert!(called("github").iter().any(|it| it == SIGN));
+        assert!(called("tick").iter().any(|it| it == LIST));
+    }
 }

@@ -11,20 +11,26 @@ use crate::question::Question;
 
 const DEPLOY: &str = "deploy the templates again: infra/README.md";
 
+/// What was found, and the role by which the tick is invoked.
+pub(crate) struct Schedule {
+    pub(crate) findings: Vec<Finding>,
+    pub(crate) role: Option<String>,
+    /// The ARN of the queue.
+    pub(crate) queue: Option<String>,
+}
+
 /// Three calls at most, all read-only.
-pub(crate) async fn look(config: &SdkConfig, name: &str) -> Vec<Finding> {
+pub(crate) async fn look(config: &SdkConfig, name: &str) -> Schedule {
     let subject = format!("schedule {name}");
     let scheduler = aws_sdk_scheduler::Client::new(config);
     let question = Question::new("EventBridge Scheduler", "scheduler:GetSchedule", name);
     let request = scheduler.get_schedule().name(name);
-    let mut queue = format!("{name}-undelivered");
+    let (mut role, mut queue) = (None, None);
     let schedule = match question.answer(request.send().await) {
         Ok(Some(found)) => {
+            role = found.target().map(|it| it.role_arn().to_owned());
             let keeps = found.target().and_then(|it| it.dead_letter_config());
-            let named = keeps
-                .and_then(|it| it.arn())
-                .and_then(|it| it.rsplit(':').next());
-            queue = named.map_or(queue, Into::into);
+            queue = keeps.and_then(|it| it.arn()).map(Into::into);
             scheduled(subject, name, &found)
         }
         Ok(None) => Finding::missing(
@@ -34,7 +40,15 @@ pub(crate) async fn look(config: &SdkConfig, name: &str) -> Vec<Finding> {
         ),
         Err(error) => Finding::unknown(subject, &error),
     };
-    vec![schedule, undelivered(config, &queue).await]
+    let named = queue
+        .as_deref()
+        .and_then(|arn: &str| arn.rsplit(':').next());
+    let named = named.map_or_else(|| format!("{name}-undelivered"), Into::into);
+    Schedule {
+        findings: vec![schedule, undelivered(config, &named).await],
+        role,
+        queue,
+    }
 }
 
 fn scheduled(subject: String, function: &str, found: &GetScheduleOutput) -> Finding {
