@@ -5,9 +5,11 @@ there. And any action can be denied.
 """
 
 import json
+import logging
 import os
 import urllib.request
 from collections import Counter
+from functools import cache
 
 from provider.stand_in import ACCOUNT, REGION
 
@@ -16,6 +18,7 @@ os.environ["MOTO_ACCOUNT_ID"] = ACCOUNT
 import boto3  # noqa: E402
 from moto.core.config import default_user_config  # noqa: E402
 from moto.core.responses import BaseResponse  # noqa: E402
+from moto.iam.exceptions import NotFoundException  # noqa: E402
 from moto.iam.models import iam_backends  # noqa: E402
 from moto.iam.responses import IamResponse  # noqa: E402
 from moto.moto_server.threaded_moto_server import ThreadedMotoServer  # noqa: E402
@@ -23,7 +26,7 @@ from moto.moto_server.threaded_moto_server import ThreadedMotoServer  # noqa: E4
 import policies  # noqa: E402
 
 # What moto calls a service that a policy calls something else.
-PREFIXES = {"monitoring": "cloudwatch"}
+PREFIXES = {"awslambda": "lambda", "monitoring": "cloudwatch"}
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "TEST-key", "AWS_SECRET_ACCESS_KEY": "TEST-secret"}
 
 
@@ -43,11 +46,14 @@ class Account:
 
         BaseResponse.call_action = call_action
         IamResponse.simulate_principal_policy = simulate_principal_policy
+        # Its lines on each request.
+        logging.getLogger("werkzeug").setLevel(logging.ERROR)
         self.server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
         self.server.start()
         host, port = self.server.get_host_and_port()
         self.endpoint = f"http://{host}:{port}"
 
+    @cache
     def client(self, service):
         id, secret = CREDENTIALS.values()
         return boto3.client(
@@ -79,12 +85,11 @@ def simulate_principal_policy(response):
 
     https://docs.aws.amazon.com/IAM/latest/APIReference/API_SimulatePrincipalPolicy.html
     """
-    asked = lambda name: [it[0] for key, it in sorted(numbered(response.querystring, name))]
-    [role] = asked_one(response.querystring, "PolicySourceArn")
-    context = {
-        response.querystring[key][0]: response.querystring[key.replace("ContextKeyName", "ContextKeyValues.member.1")][0]
-        for key in response.querystring if key.startswith("ContextEntries.") and key.endswith(".ContextKeyName")}
-    found = of_role(role)
+    query = response.querystring
+    asked = lambda name: [query[key][0] for key in query if key.startswith(f"{name}.member.")]
+    values = lambda key: query[key.replace("ContextKeyName", "ContextKeyValues.member.1")][0]
+    context = {query[key][0]: values(key) for key in query if key.endswith(".ContextKeyName")}
+    found = of_role(query["PolicySourceArn"][0])
     decide = lambda action, resource: "allowed" if policies.may(found, action, resource, context) else "implicitDeny"
     results = []
     for action in asked("ActionNames"):
@@ -102,18 +107,8 @@ def simulate_principal_policy(response):
         "</SimulatePrincipalPolicyResult></SimulatePrincipalPolicyResponse>")
 
 
-def asked_one(query, name):
-    return query[name]
-
-
-def numbered(query, name):
-    """`Name.member.1` and so on, in their order."""
-    of = [key for key in query if key.startswith(f"{name}.member.")]
-    return [(int(key.rsplit(".", 1)[1]), query[key]) for key in of]
-
-
 def of_role(arn):
     for role in iam_backends[ACCOUNT]["aws"].roles.values():
         if role.arn == arn:
             return {name: json.loads(text) if isinstance(text, str) else text for name, text in role.policies.items()}
-    raise AssertionError(f"no role {arn}")
+    raise NotFoundException(f"{arn} cannot be found")

@@ -47,6 +47,7 @@ fn show(report: &Report) {
     let all = findings.len();
     line(&match ill.len() {
         0 => format!("all {all} are as they should be"),
+        1 => format!("1 of {all} is not as it should be"),
         number => format!("{number} of {all} are not as they should be"),
     });
 }

@@ -8,6 +8,7 @@ mod sabotage;
 mod tools;
 
 use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
 use std::process::{Command, ExitCode};
 
 const USAGE: &str = "usage: cargo xtask demo [--plain] [--rotations N] | test [--long] [--all-postgres] [--infra] [FILTER] | lint | prove [--page] | \
@@ -158,7 +159,12 @@ fn test_infra() -> Result<(), String> {
         // Nothing is left among the sources.
         .args(["-p", "no:cacheprovider", "--quiet", "tests/infra"])
         .env("PYTHONDONTWRITEBYTECODE", "1")
+        .env("TWINKEY", absolute("target/debug/twinkey")?)
         .env("CHECKOV", tools::CHECKOV.programs()?.join("checkov")))
+}
+
+fn absolute(path: &str) -> Result<PathBuf, String> {
+    std::path::absolute(path).map_err(|error| format!("{path}: {error}"))
 }
 
 /// What a rotation costs, as a table and in target/bench.json.
