@@ -43,8 +43,7 @@ impl Problem {
             "run rotates what is due in an embedded store; on AWS the rotation function does",
         )
         .with_hint(
-            "send the function a tick: aws events put-rule --name twinkey \
-                 --schedule-expression 'rate(1 minute)', and put-targets with its ARN",
+            "send the function a tick, as the templates in infra/ do; see whether one comes: twinkey deploy-check",
         )
     }
 

@@ -73,7 +73,7 @@ pub enum Action {
     Skipped,
     /// Asking, or what comes before it, failed. The next tick tries again.
     Failed,
-    /// The deadline came first. The next tick takes up those that have been due for longest.
+    /// The deadline came first. It is nearer to the front of the next tick.
     NotReached,
 }
 
