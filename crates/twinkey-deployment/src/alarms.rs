@@ -7,14 +7,13 @@ use twinkey_aws::SdkConfig;
 use twinkey_core::StoreError;
 
 use crate::deployment::Names;
-use crate::finding::Finding;
+use crate::finding::{DEPLOY, Finding};
 use crate::question::Question;
 
 /// Of a rotation function, after its name. (infra/cloudformation/rotator.yaml)
 const ROTATOR: [&str; 4] = ["failed", "not-two-keys", "stray", "throttled"];
 /// Of the tick. (infra/cloudformation/tick.yaml)
 const TICK: [&str; 5] = ["missing", "overdue", "stuck", "throttled", "undelivered"];
-const DEPLOY: &str = "deploy the templates again: infra/README.md";
 
 /// The findings, and the topics that the alarms go to.
 pub(crate) struct Alarms {

@@ -3,6 +3,9 @@
 use serde::Serialize;
 use twinkey_core::{StoreError, escape_control};
 
+/// What to do about most of what is missing.
+pub(crate) const DEPLOY: &str = "deploy the templates again: infra/README.md";
+
 /// One part of a deployment, and how it is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Finding {

@@ -7,12 +7,11 @@ use twinkey_aws::SdkConfig;
 use twinkey_core::StoreError;
 
 use crate::deployment::Account;
-use crate::finding::Finding;
+use crate::finding::{DEPLOY, Finding};
 use crate::question::Question;
 
 /// Of the engine's calls in one step: crates/twinkey-lambda/README.md.
 const LEAST_SECONDS: i32 = 30;
-const DEPLOY: &str = "deploy the templates again: infra/README.md";
 
 /// What is looked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

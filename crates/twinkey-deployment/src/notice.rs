@@ -7,10 +7,9 @@ use serde_json::Value;
 use twinkey_aws::SdkConfig;
 use twinkey_core::StoreError;
 
-use crate::finding::Finding;
+use crate::finding::{DEPLOY, Finding};
 use crate::question::Question;
 
-const DEPLOY: &str = "deploy the templates again: infra/README.md";
 /// <https://docs.aws.amazon.com/secretsmanager/latest/userguide/monitoring-cloudtrail.html>
 const EVENTS: [&str; 2] = ["RotationFailed", "RotationAbandoned"];
 /// What SNS says instead of an ARN until somebody has followed the link in the mail.

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use twinkey_aws::SdkConfig;
 
 use crate::deployment::{Account, Names};
-use crate::finding::Finding;
+use crate::finding::{DEPLOY, Finding};
 use crate::function::Function;
 use crate::schedule::Schedule;
 use crate::secrets::Secret;
@@ -70,7 +70,7 @@ async fn may(client: &Client, subject: String, role: &str, cases: &[Case]) -> Fi
             Ok(Some(refused)) => denied.extend(refused),
             Ok(None) => {
                 let detail = format!("the role {role} is gone");
-                return Finding::missing(subject, detail, "deploy again: infra/README.md");
+                return Finding::missing(subject, detail, DEPLOY);
             }
             Err(error) => return Finding::unknown(subject, &error),
         }

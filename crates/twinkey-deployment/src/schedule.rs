@@ -6,10 +6,8 @@ use aws_sdk_sqs::types::QueueAttributeName;
 use serde_json::Value;
 use twinkey_aws::SdkConfig;
 
-use crate::finding::Finding;
+use crate::finding::{DEPLOY, Finding};
 use crate::question::Question;
-
-const DEPLOY: &str = "deploy the templates again: infra/README.md";
 
 /// What was found, and the role by which the tick is invoked.
 pub(crate) struct Schedule {
