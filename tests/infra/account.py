@@ -31,18 +31,19 @@ CREDENTIALS = {"AWS_ACCESS_KEY_ID": "TEST-key", "AWS_SECRET_ACCESS_KEY": "TEST-s
 
 
 class Account:
-    """`called` counts actions; those in `denied` are refused."""
+    """`called` counts actions; those in `denied` are refused, and those on a trail in `closed_trails`."""
 
     def __init__(self):
         default_user_config["lambda"]["use_docker"] = False
-        self.called, self.denied = Counter(), set()
+        self.called, self.denied, self.closed_trails = Counter(), set(), set()
         answer = BaseResponse.call_action
 
         def call_action(response):
             prefix, action = response.service_name, response._get_action()
             action = f"{PREFIXES.get(prefix, prefix)}:{action}"
             self.called[action] += 1
-            return refusal(response, action) if action in self.denied else answer(response)
+            is_closed = any(it in response.body for it in self.closed_trails) if prefix == "cloudtrail" else False
+            return refusal(response, action) if action in self.denied or is_closed else answer(response)
 
         BaseResponse.call_action = call_action
         IamResponse.simulate_principal_policy = simulate_principal_policy
@@ -63,18 +64,18 @@ class Account:
         urllib.request.urlopen(urllib.request.Request(f"{self.endpoint}/moto-api/reset", b"")).read()
         self.called.clear()
         self.denied.clear()
+        self.closed_trails.clear()
 
 
 def refusal(response, action):
     """In the words of AWS, and in the protocol of the request."""
+    # SNS has words of its own.
+    code = "AuthorizationError" if action.startswith("sns:") else "AccessDenied"
+    action = action.replace("sns:", "SNS:")
     told = f"User: arn:aws:iam::{ACCOUNT}:user/TEST is not authorized to perform: {action} on resource: *"
     kind = response.headers.get("Content-Type", "")
-    if "cbor" in kind:
-        name, text = b"AccessDeniedException", told.encode()
-        body = b"\xa2\x66__type" + bytes([0x78, len(name)]) + name + b"\x67message" + b"\x79" + len(text).to_bytes(2, "big") + text
-        return 400, {"Content-Type": "application/cbor", "smithy-protocol": "rpc-v2-cbor"}, body
     if "form" in kind:
-        body = f"<ErrorResponse><Error><Type>Sender</Type><Code>AccessDenied</Code><Message>{told}</Message></Error></ErrorResponse>"
+        body = f"<ErrorResponse><Error><Type>Sender</Type><Code>{code}</Code><Message>{told}</Message></Error></ErrorResponse>"
         return 403, {"Content-Type": "text/xml"}, body
     headers = {"Content-Type": "application/json", "x-amzn-ErrorType": "AccessDeniedException"}
     return 403, headers, json.dumps({"__type": "AccessDeniedException", "message": told})
@@ -95,8 +96,10 @@ def simulate_principal_policy(response):
     for action in asked("ActionNames"):
         each = {resource: decide(action, resource) for resource in asked("ResourceArns")}
         whole = "allowed" if set(each.values()) == {"allowed"} else "implicitDeny"
+        lacking = "".join(f"<member>{key}</member>" for key in keys_of_conditions(found) if key not in context)
         details = "".join(
-            f"<member><EvalResourceName>{resource}</EvalResourceName><EvalResourceDecision>{it}</EvalResourceDecision></member>"
+            f"<member><EvalResourceName>{resource}</EvalResourceName><EvalResourceDecision>{it}</EvalResourceDecision>"
+            f"<MissingContextValues>{lacking}</MissingContextValues></member>"
             for resource, it in each.items())
         results.append(
             f"<member><EvalActionName>{action}</EvalActionName><EvalResourceName>*</EvalResourceName><EvalDecision>{whole}</EvalDecision>"
@@ -105,6 +108,11 @@ def simulate_principal_policy(response):
         "<SimulatePrincipalPolicyResponse xmlns='https://iam.amazonaws.com/doc/2010-05-08/'><SimulatePrincipalPolicyResult>"
         f"<IsTruncated>false</IsTruncated><EvaluationResults>{''.join(results)}</EvaluationResults>"
         "</SimulatePrincipalPolicyResult></SimulatePrincipalPolicyResponse>")
+
+
+def keys_of_conditions(found):
+    tests = [test for it in policies.statements(found) for test in it.get("Condition", {}).values()]
+    return sorted({key for test in tests for key in test})
 
 
 def of_role(arn):

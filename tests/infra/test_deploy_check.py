@@ -124,10 +124,31 @@ def test_each_resource_that_is_missing_is_told(account, left_out):
     problems = look(account)
     assert problems, "nobody has noticed"
     assert "unknown" not in states(problems).values()
-    # Only what belongs to it.
-    assert len(problems) <= 2, problems
-    told = json.dumps(problems)
-    assert "missing" in states(problems).values() or "nobody has subscribed" in told, told
+    assert set(problems) == {subject.format(**names(gone)) for subject in TOLD[kind]}, problems
+
+
+# The subjects by which each kind is told, and what depends on it.
+TOLD = {
+    "AWS::KMS::Key": ["key {AliasName}"], "AWS::KMS::Alias": ["key {AliasName}"], "AWS::IAM::Role": ["rights of {role}"],
+    "AWS::Logs::LogGroup": ["log {LogGroupName}"], "AWS::Serverless::Function": ["function {FunctionName}"],
+    "AWS::Lambda::Permission": ["permission of {function}"], "AWS::SQS::Queue": ["queue {QueueName}"],
+    "AWS::Scheduler::Schedule": ["schedule {Name}"], "AWS::SNS::Topic": ["topic {TopicName}"], "AWS::SNS::TopicPolicy": ["policy of topic twinkey"],
+    "AWS::SNS::Subscription": ["topic twinkey"], "AWS::CloudWatch::Alarm": ["alarm {AlarmName}"],
+    "AWS::CloudWatch::Dashboard": ["dashboard {DashboardName}"], "AWS::Events::Rule": ["rule {Name}"], "AWS::CloudTrail::Trail": ["trail"],
+}
+
+
+def names(resource):
+    stack, name, kind, properties = resource
+    found = {key: it for key, it in properties.items() if isinstance(it, str)}
+    if kind == "AWS::IAM::Role":
+        role = stack.ref(name).split("role/")[1].removesuffix("-")
+        found["role"] = "the schedule " + role.removesuffix("-schedule") if role.endswith("-schedule") else role
+    if kind == "AWS::Lambda::Permission":
+        found["function"] = properties["FunctionName"].rsplit(":", 1)[1]
+    if kind == "AWS::KMS::Key":
+        found["AliasName"] = "alias/twinkey-github-app"
+    return found
 
 
 def remove_role(account, name):
@@ -219,6 +240,17 @@ def without(action):
     return change
 
 
+def topic_policy(account, change):
+    sns, topic = account.client("sns"), f"arn:aws:sns:{REGION}:{ACCOUNT}:twinkey"
+    policy = json.loads(sns.get_topic_attributes(TopicArn=topic)["Attributes"]["Policy"])
+    sns.set_topic_attributes(
+        TopicArn=topic, AttributeName="Policy", AttributeValue=json.dumps({**policy, "Statement": change(policy["Statement"])}))
+
+
+def without_service(name):
+    return lambda statements: [it for it in statements if it["Principal"]["Service"] != f"{name}.amazonaws.com"]
+
+
 def rule(account, **changed):
     client = account.client("events")
     there = client.describe_rule(Name="twinkey")
@@ -238,28 +270,42 @@ WRONG = {
         lambda it: it.client("lambda").put_function_concurrency(FunctionName="twinkey-postgres", ReservedConcurrentExecutions=0),
         "concurrency of twinkey-postgres", "turns every invocation away"),
     "any account's Secrets Manager may invoke it": (permission, "permission of twinkey-postgres", "any account"),
-    "another account's may": (lambda it: permission(it, SourceAccount="444455556666"), "permission of twinkey-postgres", "may not invoke"),
+    "another account's may": (
+        lambda it: permission(it, SourceAccount="444455556666"), "permission of twinkey-postgres", "not for this account alone"),
+    "nobody may": (
+        lambda it: it.client("lambda").remove_permission(FunctionName="twinkey-postgres", StatementId="secretsmanager"),
+        "permission of twinkey-postgres", "may not invoke"),
     "a log is kept for ever": (
         lambda it: it.client("logs").delete_retention_policy(logGroupName="/aws/lambda/twinkey-tick"), "log /aws/lambda/twinkey-tick", "for ever"),
     "the schedule is turned off": (lambda it: schedule(it, State="DISABLED"), "schedule twinkey-tick", "turned off"),
     "the schedule invokes another function": (
-        lambda it: schedule(it, Target={"Arn": f"{FUNCTION}twinkey-github"}), "schedule twinkey-tick", "instead of twinkey-tick"),
+        lambda it: schedule(it, Target={"Arn": f"{FUNCTION}twinkey-github"}), "schedule twinkey-tick", "instead of arn:aws:lambda"),
+    "the schedule comes once": (
+        lambda it: schedule(it, ScheduleExpression="at(2030-01-01T00:00:00)"), "schedule twinkey-tick", "comes once"),
+    "the schedule invokes the same function elsewhere": (
+        lambda it: schedule(it, Target={"Arn": f"{FUNCTION}twinkey-tick".replace("eu-central-1", "us-east-1")}),
+        "schedule twinkey-tick", "us-east-1"),
     "the schedule says nothing": (lambda it: schedule(it, Target={"Input": "{}"}), "schedule twinkey-tick", "rotateDue"),
     "the schedule keeps nothing": (lambda it: schedule(it, Target={"DeadLetterConfig": None}), "schedule twinkey-tick", "no queue"),
-    "a tick was not delivered": (message, "queue twinkey-tick-undelivered", "1 ticks could not be delivered"),
+    "a tick was not delivered": (message, "queue twinkey-tick-undelivered", "could not be delivered: 1"),
     "an alarm is ringing": (
         lambda it: it.client("cloudwatch").set_alarm_state(AlarmName="twinkey-tick-overdue", StateValue="ALARM", StateReason="TEST"),
         "alarm twinkey-tick-overdue", "in alarm: A secret should have been rotated"),
     "an alarm is muted": (lambda it: alarm(it, ActionsEnabled=False), "alarm twinkey-tick-overdue", "turned off"),
-    "an alarm tells nobody": (lambda it: alarm(it, AlarmActions=[]), "alarm twinkey-tick-overdue", "tells nobody"),
+    "an alarm does nothing": (lambda it: alarm(it, AlarmActions=[]), "alarm twinkey-tick-overdue", "tells nobody"),
+    "an alarm tells no person": (
+        lambda it: alarm(it, AlarmActions=[f"{FUNCTION}TEST"]), "alarm twinkey-tick-overdue", "no topic is among its actions"),
     "nobody has subscribed": (unsubscribe, "topic twinkey", "nobody has subscribed"),
-    "EventBridge may not publish": (
-        lambda it: it.client("sns").set_topic_attributes(
-            TopicArn=f"arn:aws:sns:{REGION}:{ACCOUNT}:twinkey", AttributeName="Policy", AttributeValue='{"Statement": []}'),
+    "EventBridge may not publish": (lambda it: topic_policy(it, without_service("events")), "policy of topic twinkey", "EventBridge may not"),
+    "CloudWatch may not publish": (lambda it: topic_policy(it, without_service("cloudwatch")), "policy of topic twinkey", "CloudWatch may not"),
+    "nobody may publish": (
+        lambda it: topic_policy(it, lambda statements: [*statements, {"Effect": "Deny", "Principal": "*", "Action": "SNS:*"}]),
         "policy of topic twinkey", "may not publish"),
     "the rule is turned off": (lambda it: it.client("events").disable_rule(Name="twinkey"), "rule twinkey", "turned off"),
     "the rule hears only one event": (lambda it: rule(it, EventPattern=json.dumps(PATTERN)), "rule twinkey", "does not hear RotationAbandoned"),
-    "the rule tells nobody": (lambda it: it.client("events").remove_targets(Rule="twinkey", Ids=["topic"]), "rule twinkey", "no target"),
+    "the rule hears another service": (
+        lambda it: rule(it, EventPattern=json.dumps({"source": ["aws.s3"]})), "rule twinkey", "does not hear aws.secretsmanager"),
+    "the rule tells nobody": (lambda it: it.client("events").remove_targets(Rule="twinkey", Ids=["topic"]), "rule twinkey", "no topic"),
     "the trail is stopped": (lambda it: it.client("cloudtrail").stop_logging(Name="twinkey"), "trail", "is stopped"),
     "the trail takes only what reads": (
         lambda it: selectors(it, ReadWriteType="ReadOnly", IncludeManagementEvents=True), "trail", "leaves out"),
@@ -296,18 +342,30 @@ def test_secrets_that_are_rotated_are_counted_and_others_are_none_of_our_busines
     deployed.client("secretsmanager").create_secret(Name="another team's", SecretString="{}", Tags=[{"Key": "team", "Value": "shop"}])
     assert look(deployed) == {}
     shown = ask(deployed).stdout
-    assert "secrets of twinkey-postgres" in shown and "1 name it" in shown
+    words = [" ".join(it.split()) for it in shown.splitlines()]
+    assert "ok secrets of twinkey-postgres 1 name it" in words
     # What a step calls on each secret, and what the tick does on both.
-    assert "rights of twinkey-postgres           6 tried" in shown, shown
-    assert "rights of twinkey-tick               11 tried" in shown, shown
+    assert "ok rights of twinkey-postgres 6 tried, all allowed" in words, shown
+    assert "ok rights of twinkey-tick 11 tried, all allowed" in words, shown
 
 
 def test_a_secret_outside_the_prefix_is_told_with_the_rights_that_its_function_lacks(deployed):
     arn = rotated(deployed, "shop/postgres/a")
     problems = look(deployed)
     assert states(problems) == {"rights of twinkey-postgres": "wrong", "rights of twinkey-tick": "wrong"}
-    assert f"secretsmanager:DescribeSecret on {arn}" in problems["rights of twinkey-postgres"]["detail"]
-    assert "and 1 more" in problems["rights of twinkey-postgres"]["detail"]
+    told = problems["rights of twinkey-postgres"]["detail"]
+    assert told == (
+        "its role may not secretsmanager:DescribeSecret, secretsmanager:GetSecretValue, secretsmanager:PutSecretValue, "
+        f"secretsmanager:UpdateSecretVersionStage on {arn}")
+    assert "prefix" in problems["rights of twinkey-tick"]["hint"]
+
+
+def test_one_secret_outside_the_prefix_is_found_among_many(deployed):
+    for number in range(60):
+        rotated(deployed, f"twinkey/postgres/{number:02}")
+    assert look(deployed) == {}
+    arn = rotated(deployed, "zzz/outside")
+    assert all(arn in it["detail"] for it in look(deployed).values())
 
 
 def test_a_secret_with_a_customers_key_that_its_function_may_not_use_is_told(deployed):
@@ -315,7 +373,17 @@ def test_a_secret_with_a_customers_key_that_its_function_may_not_use_is_told(dep
     rotated(deployed, "twinkey/postgres/a", KmsKeyId=key)
     problems = look(deployed)
     assert states(problems) == {"rights of twinkey-postgres": "wrong"}
-    assert f"kms:Decrypt on arn:aws:kms:{REGION}:{ACCOUNT}:key/{key}" in problems["rights of twinkey-postgres"]["detail"]
+    told = f"kms:Decrypt, kms:GenerateDataKey on arn:aws:kms:{REGION}:{ACCOUNT}:key/{key}"
+    assert told in problems["rights of twinkey-postgres"]["detail"]
+
+
+def test_a_customers_key_that_is_named_by_an_alias_is_found(deployed):
+    kms = deployed.client("kms")
+    kms.create_alias(AliasName="alias/shop", TargetKeyId=kms.create_key()["KeyMetadata"]["KeyId"])
+    rotated(deployed, "twinkey/postgres/a", KmsKeyId="alias/shop")
+    assert states(look(deployed)) == {"rights of twinkey-postgres": "wrong"}
+    kms.delete_alias(AliasName="alias/shop")
+    assert states(look(deployed)) == {"key alias/shop": "missing"}
 
 
 def test_a_secret_with_the_key_of_the_templates_is_as_it_should_be(account):
@@ -330,9 +398,10 @@ def test_a_secret_that_waits_in_vain_is_told(deployed):
     client.create_secret(Name="twinkey/postgres/nobody's", SecretString="{}", Tags=[{"Key": "twinkey:schedule", "Value": "rate 1 hour"}])
     rotated(deployed, "twinkey/postgres/wrong", tags=[("twinkey:schedule", "now and then")])
     client.cancel_rotate_secret(SecretId=rotated(deployed, "twinkey/postgres/stopped"))
+    rotated(deployed, "twinkey/postgres/ticking", "twinkey-tick", tags=[("twinkey:schedule", "rate 1 hour")])
     problems = look(deployed)
     assert states(problems) == {"secret twinkey/postgres/nobody's": "missing", "secret twinkey/postgres/wrong": "wrong",
-                                "secret twinkey/postgres/stopped": "wrong"}
+                                "secret twinkey/postgres/stopped": "wrong", "secret twinkey/postgres/ticking": "wrong"}
     assert "twinkey:schedule" in problems["secret twinkey/postgres/wrong"]["detail"]
 
 
@@ -360,7 +429,7 @@ def test_it_calls_what_its_policy_allows_and_changes_nothing(deployed):
     reads = ("Describe", "Get", "List", "Simulate")
     assert all(it.split(":")[1].startswith(reads) for it in called)
     assert not any(it.startswith("secretsmanager:Get") for it in called)
-    # What crates/twinkey-deployment/README.md says.
+    # Some forty, says the README.
     assert sum(deployed.called.values()) == 36, deployed.called
 
 
@@ -369,7 +438,8 @@ def test_each_right_that_the_caller_lacks_is_named_and_the_rest_is_told_all_the_
     deployed.denied.add(right)
     problems = look(deployed)
     assert set(states(problems).values()) == {"unknown"}
-    assert all(right in it["detail"] and right in it["hint"] for it in problems.values()), problems
+    # SNS writes its name in capitals.
+    assert all(right.lower() in it["detail"].lower() and right.lower() in it["hint"].lower() for it in problems.values()), problems
 
 
 def test_people_see_what_is_wrong_last_with_what_to_do(deployed):
@@ -382,6 +452,40 @@ def test_people_see_what_is_wrong_last_with_what_to_do(deployed):
     assert lines[-2].strip().startswith("hint: aws sns subscribe --topic-arn ")
     assert lines[-1] == "1 of 38 is not as it should be"
     assert (done.stderr, done.returncode) == ("", 1)
+
+
+def test_what_a_policy_asks_for_that_the_simulator_does_not_know_decides_nothing(deployed):
+    deny = lambda key, value: {"Sid": key.replace(":", ""), "Effect": "Deny", "Action": "*", "Resource": "*", "Condition": {"StringNotEquals": {key: value}}}
+    # A region-locked account: it is told which region is asked for.
+    role_policy(deployed, "twinkey-tick-", "log", lambda it: {**it, "Statement": [*it["Statement"], deny("aws:RequestedRegion", REGION)]})
+    assert look(deployed) == {}
+    role_policy(deployed, "twinkey-tick-", "log", lambda it: {**it, "Statement": [*it["Statement"], deny("aws:SourceVpce", "vpce-1")]})
+    problems = look(deployed)
+    assert states(problems) == {"rights of twinkey-tick": "unknown"}
+    assert problems["rights of twinkey-tick"]["detail"].endswith("policies ask for aws:SourceVpce")
+
+
+def test_an_organizations_trail_that_is_closed_to_us_does_not_hide_our_own(deployed):
+    trail(deployed, "a-closed-one")
+    deployed.closed_trails.add("a-closed-one")
+    assert look(deployed) == {}
+    deployed.client("cloudtrail").stop_logging(Name="twinkey")
+    assert states(look(deployed)) == {"trail": "unknown"}
+
+
+def test_many_secrets_of_one_trouble_do_not_bury_the_rest(deployed):
+    for number in range(60):
+        deployed.client("secretsmanager").create_secret(
+            Name=f"twinkey/postgres/{number}", SecretString="{}", Tags=[{"Key": "twinkey:schedule", "Value": "rate 1 hour"}])
+    assert len(look(deployed)) == 60
+    shown = ask(deployed).stdout.splitlines()
+    assert len(shown) < 90
+    assert shown[-2].startswith("  and 40 more of which it is said: it has tags of twinkey's, and no rotation function")
+
+
+def test_where_nothing_of_that_name_is_deployed_that_is_said_first(deployed):
+    shown = ask(deployed, "--name", "another").stdout.splitlines()
+    assert shown[1] == "nothing of this name is here: is it another --name, region or account?"
 
 
 @pytest.mark.parametrize(("environment", "code", "told"), [

@@ -79,13 +79,16 @@ pub trait Call {
             return own;
         }
         match code {
-            "AccessDeniedException" | "AccessDenied" => match Denial::parse(message) {
-                Some(denial) => StoreError::Denied {
-                    action: denial.action.to_owned(),
-                    reason: escape_control(&denial.reason()),
-                },
-                None => self.denied(self.lacking()),
-            },
+            // The last is SNS's.
+            "AccessDeniedException" | "AccessDenied" | "AuthorizationError" => {
+                match Denial::parse(message) {
+                    Some(denial) => StoreError::Denied {
+                        action: denial.action.to_owned(),
+                        reason: escape_control(&denial.reason()),
+                    },
+                    None => self.denied(self.lacking()),
+                }
+            }
             _ if is_throttling(code) || status == 429 => self.transient("rate exceeded"),
             _ if status >= 500 => self.transient("the service failed"),
             _ if status == 403 || is_about_credentials(code) => {

@@ -1,5 +1,6 @@
 //! deploy-check: what the templates have made on AWS, and what is missing.
 
+use std::collections::BTreeMap;
 use std::process::ExitCode;
 
 use twinkey_aws::{Patience, connect};
@@ -8,6 +9,9 @@ use twinkey_deployment::{Deployment, Finding, Report, State};
 use crate::arguments::DeployCheck;
 use crate::present::{self, line};
 use crate::problem::Problem;
+
+/// A thousand secrets may have one trouble.
+const MOST_ALIKE: usize = 20;
 
 /// It fails if anything is not as it should be, so that a pipeline can end with it.
 pub(crate) async fn deploy_check(check: &DeployCheck) -> Result<ExitCode, Problem> {
@@ -28,21 +32,32 @@ pub(crate) async fn deploy_check(check: &DeployCheck) -> Result<ExitCode, Proble
 
 /// What is as it should be first, so that the rest stands at the end, where people look.
 fn show(report: &Report) {
-    let Report {
-        name,
-        account,
-        region,
-        findings,
-    } = report;
-    line(&format!("{name} in {region}, account {account}"));
+    let (name, region) = (&report.name, &report.region);
+    line(&format!("{name} in {region}, account {}", report.account));
+    if !report.is_there {
+        line("nothing of this name is here: is it another --name, region or account?");
+    }
+    let findings = &report.findings;
     let (well, ill): (Vec<_>, Vec<_>) = findings.iter().partition(|it| it.state == State::Ok);
     let rows: Vec<Vec<String>> = well.iter().map(|finding| row(finding)).collect();
     present::table(&rows);
+    let mut alike: BTreeMap<&str, usize> = BTreeMap::new();
     for finding in &ill {
+        let number = alike.entry(&finding.detail).or_default();
+        *number += 1;
+        if *number > MOST_ALIKE {
+            continue;
+        }
         line(&row(finding).join("  "));
         if let Some(hint) = &finding.hint {
             line(&format!("           hint: {hint}"));
         }
+    }
+    for (detail, number) in alike.iter().filter(|(_, number)| **number > MOST_ALIKE) {
+        let more = number - MOST_ALIKE;
+        line(&format!(
+            "  and {more} more of which it is said: {detail} (--json tells all)"
+        ));
     }
     let all = findings.len();
     line(&match ill.len() {

@@ -70,20 +70,14 @@ async fn all(
     name: &str,
 ) -> Result<Vec<MetricAlarm>, StoreError> {
     let question = Question::new("CloudWatch", "cloudwatch:DescribeAlarms", name);
-    let (mut found, mut token) = (Vec::new(), None);
-    loop {
-        let request = client
-            .describe_alarms()
-            .alarm_name_prefix(format!("{name}-"))
-            .max_records(100)
-            .set_next_token(token);
-        let page = question.list(request.send().await)?;
-        found.extend(page.metric_alarms.unwrap_or_default());
-        token = page.next_token;
-        if token.is_none() {
-            return Ok(found);
-        }
-    }
+    let pages = client
+        .describe_alarms()
+        .alarm_name_prefix(format!("{name}-"))
+        .into_paginator()
+        .send();
+    let pages = question.list(pages.collect::<Result<Vec<_>, _>>().await)?;
+    let alarms = pages.into_iter().filter_map(|page| page.metric_alarms);
+    Ok(alarms.flatten().collect())
 }
 
 fn look_at(subject: String, alarm: &MetricAlarm) -> Finding {
@@ -92,8 +86,9 @@ fn look_at(subject: String, alarm: &MetricAlarm) -> Finding {
         let hint = format!("aws cloudwatch enable-alarm-actions --alarm-names {name}");
         return Finding::wrong(subject, "its actions are turned off: it tells nobody", hint);
     }
-    if alarm.alarm_actions().is_empty() {
-        return Finding::wrong(subject, "it has no action: it tells nobody", DEPLOY);
+    if topics_of(alarm).next().is_none() {
+        let detail = "no topic is among its actions: it tells nobody";
+        return Finding::wrong(subject, detail, DEPLOY);
     }
     match alarm.state_value() {
         Some(StateValue::Alarm) => {

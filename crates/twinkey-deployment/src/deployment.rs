@@ -1,14 +1,13 @@
 //! A deployment: what it is called, where it is, and a look at all of it.
 
-use std::collections::BTreeSet;
-
 use serde::Serialize;
-use twinkey_aws::{Patience, SdkConfig};
-use twinkey_core::StoreError;
+use twinkey_aws::{Call, Patience, SdkConfig};
+use twinkey_core::{StoreError, escape_control};
 
 use crate::finding::{Finding, State};
 use crate::function::{Function, Functions, Part};
 use crate::key::SigningKey;
+use crate::notice::Topics;
 use crate::question::Question;
 use crate::rights::Used;
 use crate::{alarms, key, notice, rights, schedule, secrets, trail};
@@ -31,6 +30,8 @@ pub struct Report {
     pub account: String,
     /// The region.
     pub region: String,
+    /// Whether any of the functions is there; if none is, the name or the region may be another one.
+    pub is_there: bool,
     /// Each part, whether it is as it should be or not.
     pub findings: Vec<Finding>,
 }
@@ -68,10 +69,14 @@ impl Deployment {
         let client = aws_sdk_sts::Client::new(&config);
         let caller = question.list(client.get_caller_identity().send().await)?;
         let partition = caller.arn().and_then(|arn| arn.split(':').nth(1));
+        let is_number = |id: &&str| id.len() == 12 && id.bytes().all(|it| it.is_ascii_digit());
+        let (Some(id), Some(partition)) = (caller.account().filter(is_number), partition) else {
+            return Err(question.misunderstood());
+        };
         Ok(Self {
             account: Account {
-                id: caller.account().unwrap_or_default().into(),
-                partition: partition.unwrap_or("aws").into(),
+                id: id.into(),
+                partition: partition.into(),
                 region,
             },
             names: Names { name: name.into() },
@@ -80,7 +85,7 @@ impl Deployment {
         })
     }
 
-    /// Looks at every part, and changes nothing. Some forty calls, and one more for each hundred secrets of the region.
+    /// Looks at every part, and changes nothing. About forty calls, and one more for each hundred secrets of the region.
     pub async fn look(&self) -> Report {
         let (config, names, account) = (&self.config, &self.names, &self.account);
         let lambda = Functions::new(config, account);
@@ -90,7 +95,7 @@ impl Deployment {
             Box::pin(lambda.look(postgres, Part::Rotator)),
             Box::pin(lambda.look(github, Part::Rotator)),
             Box::pin(lambda.look(tick.clone(), Part::Tick)),
-            Box::pin(schedule::look(config, &tick)),
+            Box::pin(schedule::look(config, account, &tick)),
             Box::pin(alarms::look(config, names)),
             Box::pin(notice::rule(config, &names.name)),
             Box::pin(trail::look(config, &account.region)),
@@ -105,11 +110,14 @@ impl Deployment {
             secrets: &secrets.of,
             signing: self.signing_alias.as_deref().zip(arn),
         };
-        let topics = BTreeSet::from([account.topic_arn(&names.name)]);
-        let topics = &alarms.topics | &topics;
+        let topics = Topics {
+            own: account.arn("sns", &names.name),
+            of_alarms: &alarms.topics,
+            of_rule: &rule.topics,
+        };
         let (rights, topics) = tokio::join!(
             Box::pin(rights::look(config, &functions, &scheduled, &used)),
-            Box::pin(notice::topics(config, &topics)),
+            Box::pin(topics.look(config, account)),
         );
         let of = |function: &Function| function.findings.clone();
         let findings = [
@@ -120,12 +128,13 @@ impl Deployment {
             scheduled.findings,
             alarms.findings,
             topics,
-            vec![rule, trail],
+            vec![rule.finding, trail],
         ];
         Report {
             name: names.name.clone(),
             account: account.id.clone(),
-            region: account.region.clone(),
+            is_there: functions.iter().any(|function| function.role.is_some()),
+            region: escape_control(&account.region),
             findings: findings.concat(),
         }
     }
@@ -170,45 +179,31 @@ impl Account {
     }
 
     pub(crate) fn function_arn(&self, name: &str) -> String {
-        let Self {
-            id,
-            partition,
-            region,
-        } = self;
-        format!("arn:{partition}:lambda:{region}:{id}:function:{name}")
+        self.arn("lambda", &format!("function:{name}"))
     }
 
     /// A stream that a function would make.
     pub(crate) fn log_stream_arn(&self, group: &str) -> String {
-        let Self {
-            id,
-            partition,
-            region,
-        } = self;
-        format!("arn:{partition}:logs:{region}:{id}:log-group:{group}:log-stream:deploy-check")
-    }
-
-    fn topic_arn(&self, name: &str) -> String {
-        let Self {
-            id,
-            partition,
-            region,
-        } = self;
-        format!("arn:{partition}:sns:{region}:{id}:{name}")
+        let resource = format!("log-group:{group}:log-stream:deploy-check");
+        self.arn("logs", &resource)
     }
 
     /// A key that is named by its ARN or its id. An alias names whichever has it, and no ARN.
     pub(crate) fn key_arn(&self, key: &str) -> Option<String> {
+        match key {
+            key if key.starts_with("arn:") && key.contains(":key/") => Some(key.into()),
+            key if key.contains('/') => None,
+            key => Some(self.arn("kms", &format!("key/{key}"))),
+        }
+    }
+
+    fn arn(&self, service: &str, resource: &str) -> String {
         let Self {
             id,
             partition,
             region,
         } = self;
-        match key {
-            key if key.starts_with("arn:") && key.contains(":key/") => Some(key.into()),
-            key if key.contains('/') => None,
-            key => Some(format!("arn:{partition}:kms:{region}:{id}:key/{key}")),
-        }
+        format!("arn:{partition}:{service}:{region}:{id}:{resource}")
     }
 
     /// What KMS knows Secrets Manager by, when that uses a key for somebody.

@@ -3,8 +3,9 @@
 use serde::Serialize;
 use twinkey_core::{StoreError, escape_control};
 
-/// What to do about most of what is missing.
-pub(crate) const DEPLOY: &str = "deploy the templates again: infra/README.md";
+/// What to do about most of what is missing. An unchanged stack of `CloudFormation`'s would not mend it.
+pub(crate) const DEPLOY: &str =
+    "terraform apply makes it again; CloudFormation: docs/operations.md, What is deployed";
 
 /// One part of a deployment, and how it is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -58,11 +59,23 @@ impl Finding {
     pub(crate) fn unknown(subject: impl Into<String>, error: &StoreError) -> Self {
         let hint = match error {
             StoreError::Denied { action, .. } => {
-                format!("grant {action} to whoever runs this, and run it again")
+                format!(
+                    "see who is asking: aws sts get-caller-identity; it needs the right {action}"
+                )
             }
-            _ => "run it again".into(),
+            StoreError::Transient { .. } => "run it again".into(),
+            _ => "see whether AWS_ENDPOINT_URL names AWS; else please report it".into(),
         };
         Self::new(subject, State::Unknown, error.to_string(), Some(hint))
+    }
+
+    /// It cannot be told, for another reason than a call that failed.
+    pub(crate) fn undecided(
+        subject: impl Into<String>,
+        detail: impl Into<String>,
+        hint: impl Into<String>,
+    ) -> Self {
+        Self::new(subject, State::Unknown, detail, Some(hint.into()))
     }
 
     /// What comes from AWS or from other people is escaped here.

@@ -2,16 +2,17 @@
 
 use aws_sdk_lambda::operation::get_function_configuration::GetFunctionConfigurationOutput;
 use aws_sdk_lambda::types::{LastUpdateStatus, State as Life};
-use serde_json::Value;
 use twinkey_aws::SdkConfig;
 use twinkey_core::StoreError;
 
 use crate::deployment::Account;
 use crate::finding::{DEPLOY, Finding};
+use crate::policy::{Policy, Statement};
 use crate::question::Question;
 
 /// Of the engine's calls in one step: crates/twinkey-lambda/README.md.
 const LEAST_SECONDS: i32 = 30;
+const INVOKE: &str = "lambda:InvokeFunction";
 
 /// What is looked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,19 +102,28 @@ impl<'a> Functions<'a> {
         };
         let account = &self.account.id;
         let hint = format!(
-            "aws lambda add-permission --function-name {name} --statement-id secretsmanager \
-             --action lambda:InvokeFunction --principal secretsmanager.amazonaws.com --source-account {account}"
+            "aws lambda add-permission --function-name {name} --statement-id secretsmanager-of-{account} \
+             --action {INVOKE} --principal secretsmanager.amazonaws.com --source-account {account}"
         );
+        let look = format!("look at it: aws lambda get-policy --function-name {name}");
         match invoker(policy.as_deref().unwrap_or_default(), account) {
             Invoker::ThisAccount => {
                 Finding::ok(subject, "Secrets Manager may invoke it for this account")
             }
+            Invoker::Nobody => Finding::missing(subject, "Secrets Manager may not invoke it", hint),
             Invoker::Anybody => Finding::wrong(
                 subject,
                 "Secrets Manager may invoke it for any account",
                 format!("take the statement away (aws lambda remove-permission), and: {hint}"),
             ),
-            Invoker::Nobody => Finding::missing(subject, "Secrets Manager may not invoke it", hint),
+            Invoker::Somebody => Finding::wrong(
+                subject,
+                "Secrets Manager may invoke it, but not for this account alone",
+                format!("{look}; then: {hint}"),
+            ),
+            Invoker::Denied => {
+                Finding::wrong(subject, "its policy denies it to Secrets Manager", look)
+            }
         }
     }
 
@@ -130,7 +140,7 @@ impl<'a> Functions<'a> {
                 subject,
                 "0 are reserved: Lambda turns every invocation away",
                 format!(
-                    "aws lambda delete-function-concurrency --function-name {name}, or deploy again"
+                    "aws lambda put-function-concurrency --function-name {name} --reserved-concurrent-executions 10"
                 ),
             ),
             Some(most) => Finding::ok(subject, format!("{most} at once at most")),
@@ -166,14 +176,15 @@ impl<'a> Functions<'a> {
 fn configured(subject: &str, found: &GetFunctionConfigurationOutput) -> Finding {
     let processor = found.architectures().first().map_or("?", |it| it.as_str());
     let runtime = found.runtime().map_or("an image", |it| it.as_str());
-    let (memory, seconds) = (
-        found.memory_size().unwrap_or_default(),
-        found.timeout().unwrap_or_default(),
-    );
+    let known = |number: Option<i32>| number.map_or("?".into(), |it| it.to_string());
+    let (memory, seconds) = (known(found.memory_size()), known(found.timeout()));
     let detail = format!("{processor}, {runtime}, {memory} MB, {seconds} s");
-    let again = "look at its events, and deploy again: infra/README.md";
-    if found.state() == Some(&Life::Failed) {
-        return Finding::wrong(subject, "Lambda could not set it up (Failed)", again);
+    let again = "aws lambda get-function-configuration says why; then deploy its package again: infra/README.md";
+    let state = found.state().unwrap_or(&Life::Active);
+    if !matches!(state, Life::Active | Life::Inactive | Life::Pending) {
+        let why = found.state_reason_code().map_or("?", |it| it.as_str());
+        let detail = format!("it is {}: {why}", state.as_str());
+        return Finding::wrong(subject, detail, again);
     }
     if found.last_update_status() == Some(&LastUpdateStatus::Failed) {
         return Finding::wrong(
@@ -182,10 +193,7 @@ fn configured(subject: &str, found: &GetFunctionConfigurationOutput) -> Finding 
             again,
         );
     }
-    if found
-        .runtime()
-        .is_some_and(|it| !it.as_str().starts_with("provided."))
-    {
+    if runtime != "an image" && !runtime.starts_with("provided.") {
         let hint =
             "deploy target/package/twinkey-lambda-arm64.zip with the runtime provided.al2023";
         return Finding::wrong(
@@ -194,7 +202,7 @@ fn configured(subject: &str, found: &GetFunctionConfigurationOutput) -> Finding 
             hint,
         );
     }
-    if seconds < LEAST_SECONDS {
+    if found.timeout().is_some_and(|it| it < LEAST_SECONDS) {
         let hint = format!("give it at least {LEAST_SECONDS} seconds, better 60");
         return Finding::wrong(subject, format!("{detail}: too short for a step"), hint);
     }
@@ -205,50 +213,47 @@ fn configured(subject: &str, found: &GetFunctionConfigurationOutput) -> Finding 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Invoker {
     Nobody,
+    /// Under conditions that the templates do not set.
+    Somebody,
     ThisAccount,
     Anybody,
+    /// Whatever else allows it.
+    Denied,
 }
 
-/// As `add-permission` writes a statement; another form counts as none.
 /// <https://docs.aws.amazon.com/secretsmanager/latest/userguide/rotating-secrets-required-permissions-function.html>
 fn invoker(policy: &str, account: &str) -> Invoker {
-    let policy: Value = serde_json::from_str(policy).unwrap_or_default();
-    let statements = policy["Statement"].as_array().map(Vec::as_slice);
-    let of = |statement: &Value| {
-        if statement["Effect"] != "Allow"
-            || statement["Action"] != "lambda:InvokeFunction"
-            || statement["Principal"]["Service"] != "secretsmanager.amazonaws.com"
+    let policy = Policy::parse(policy);
+    let of = |statement: &Statement<'_>| {
+        if statement.denies() {
+            Invoker::Denied
+        } else if statement.is_unconditional() {
+            Invoker::Anybody
+        } else if statement.requires(&["aws:SourceAccount"], |it| it == account)
+            || statement.requires(&["aws:SourceArn"], |it| {
+                it.split(':').nth(4) == Some(account)
+            })
         {
-            return Invoker::Nobody;
-        }
-        let conditions = statement["Condition"].as_object();
-        if conditions.is_none_or(serde_json::Map::is_empty) {
-            return Invoker::Anybody;
-        }
-        let equals = |name: &str| {
-            statement["Condition"][name]["AWS:SourceAccount"] == account
-                || statement["Condition"][name]["aws:SourceAccount"] == account
-        };
-        if equals("StringEquals") || equals("StringLike") {
             Invoker::ThisAccount
         } else {
-            Invoker::Nobody
+            Invoker::Somebody
         }
     };
-    let found = statements.unwrap_or_default().iter().map(of).max();
+    let statements = policy.of("secretsmanager.amazonaws.com", INVOKE);
+    let found = statements.iter().map(of).max();
     found.unwrap_or(Invoker::Nobody)
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
 
     const ACCOUNT: &str = "123456789012";
 
-    fn statement(condition: &Value) -> Value {
-        json!({"Sid": "secretsmanager", "Effect": "Allow", "Action": "lambda:InvokeFunction",
+    fn statement(effect: &str, condition: &Value) -> Value {
+        json!({"Sid": "secretsmanager", "Effect": effect, "Action": INVOKE,
             "Principal": {"Service": "secretsmanager.amazonaws.com"},
             "Resource": "arn:aws:lambda:eu-central-1:123456789012:function:TEST", "Condition": condition})
     }
@@ -260,29 +265,22 @@ mod tests {
 
     #[test]
     fn secrets_manager_may_invoke_it_for_this_account_and_no_other() {
-        let ours = statement(&json!({"StringEquals": {"AWS:SourceAccount": ACCOUNT}}));
-        let others = statement(&json!({"StringEquals": {"AWS:SourceAccount": "444455556666"}}));
-        let anybodys = statement(&json!({}));
-        assert_eq!(of(std::slice::from_ref(&ours)), Invoker::ThisAccount);
-        assert_eq!(of(std::slice::from_ref(&others)), Invoker::Nobody);
+        let account = |id: &str| json!({"StringEquals": {"AWS:SourceAccount": id}});
+        let ours = statement("Allow", &account(ACCOUNT));
+        let secret = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:TEST";
+        let by_arn = statement("Allow", &json!({"ArnLike": {"AWS:SourceArn": secret}}));
+        let others = statement("Allow", &account("444455556666"));
+        for one in [&ours, &by_arn] {
+            assert_eq!(of(std::slice::from_ref(one)), Invoker::ThisAccount);
+        }
+        assert_eq!(of(std::slice::from_ref(&others)), Invoker::Somebody);
         assert_eq!(of(&[others, ours.clone()]), Invoker::ThisAccount);
-        assert_eq!(of(&[ours, anybodys]), Invoker::Anybody);
-        for broken in ["", "{", "{}", "[]", "{\"Statement\": 1}"] {
-            assert_eq!(invoker(broken, ACCOUNT), Invoker::Nobody, "{broken}");
-        }
-    }
-
-    #[test]
-    fn a_statement_for_somebody_else_or_something_else_is_none() {
-        let condition = json!({"StringEquals": {"AWS:SourceAccount": ACCOUNT}});
-        for (name, value) in [
-            ("Effect", json!("Deny")),
-            ("Action", json!("lambda:GetFunction")),
-            ("Principal", json!({"Service": "events.amazonaws.com"})),
-        ] {
-            let mut other = statement(&condition);
-            other[name] = value;
-            assert_eq!(of(&[other]), Invoker::Nobody, "{name}");
-        }
+        let anybodys = statement("Allow", &json!({}));
+        assert_eq!(of(&[ours.clone(), anybodys]), Invoker::Anybody);
+        assert_eq!(
+            of(&[ours, statement("Deny", &Value::Null)]),
+            Invoker::Denied
+        );
+        assert_eq!(of(&[]), Invoker::Nobody);
     }
 }

@@ -2,7 +2,9 @@
 
 use aws_sdk_kms::types::{KeyMetadata, KeyState, SigningAlgorithmSpec};
 use twinkey_aws::SdkConfig;
+use twinkey_core::StoreError;
 
+use crate::deployment::Account;
 use crate::finding::Finding;
 use crate::question::Question;
 
@@ -27,6 +29,21 @@ pub(crate) async fn look(config: &SdkConfig, alias: &str) -> SigningKey {
         Err(error) => (Finding::unknown(subject, &error), None),
     };
     SigningKey { finding, arn }
+}
+
+/// The ARN of the key that a name stands for; none if there is no such key. One call, for an alias only.
+pub(crate) async fn arn(
+    config: &SdkConfig,
+    account: &Account,
+    name: &str,
+) -> Result<Option<String>, StoreError> {
+    if let Some(arn) = account.key_arn(name) {
+        return Ok(Some(arn));
+    }
+    let question = Question::new("KMS", "kms:DescribeKey", name);
+    let request = aws_sdk_kms::Client::new(config).describe_key().key_id(name);
+    let found = question.answer(request.send().await)?;
+    Ok(found.and_then(|it| it.key_metadata?.arn))
 }
 
 fn none(subject: String) -> Finding {
@@ -54,8 +71,12 @@ fn signs(subject: String, alias: &str, key: &KeyMetadata) -> Finding {
             ),
         ),
         state => {
+            let id = key.key_id();
             let state = state.map_or("in no state", KeyState::as_str);
-            let hint = format!("turn {} on, or move {alias} to another key", key.key_id());
+            let hint = format!(
+                "aws kms cancel-key-deletion --key-id {id} if it is to be deleted, then aws kms enable-key --key-id {id}; \
+                 or move {alias} to another key"
+            );
             Finding::wrong(subject, format!("its key is {state}"), hint)
         }
     }

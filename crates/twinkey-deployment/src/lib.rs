@@ -6,6 +6,7 @@ mod finding;
 mod function;
 mod key;
 mod notice;
+mod policy;
 mod question;
 mod rights;
 mod schedule;

@@ -4,8 +4,9 @@ use aws_sdk_scheduler::operation::get_schedule::GetScheduleOutput;
 use aws_sdk_scheduler::types::ScheduleState;
 use aws_sdk_sqs::types::QueueAttributeName;
 use serde_json::Value;
-use twinkey_aws::SdkConfig;
+use twinkey_aws::{Call, SdkConfig};
 
+use crate::deployment::Account;
 use crate::finding::{DEPLOY, Finding};
 use crate::question::Question;
 
@@ -18,7 +19,7 @@ pub(crate) struct Schedule {
 }
 
 /// Three calls at most, all read-only.
-pub(crate) async fn look(config: &SdkConfig, name: &str) -> Schedule {
+pub(crate) async fn look(config: &SdkConfig, account: &Account, name: &str) -> Schedule {
     let subject = format!("schedule {name}");
     let scheduler = aws_sdk_scheduler::Client::new(config);
     let question = Question::new("EventBridge Scheduler", "scheduler:GetSchedule", name);
@@ -29,7 +30,7 @@ pub(crate) async fn look(config: &SdkConfig, name: &str) -> Schedule {
             role = found.target().map(|it| it.role_arn().to_owned());
             let keeps = found.target().and_then(|it| it.dead_letter_config());
             queue = keeps.and_then(|it| it.arn()).map(Into::into);
-            scheduled(subject, name, &found)
+            scheduled(subject, &account.function_arn(name), &found)
         }
         Ok(None) => Finding::missing(
             subject,
@@ -52,17 +53,18 @@ pub(crate) async fn look(config: &SdkConfig, name: &str) -> Schedule {
 fn scheduled(subject: String, function: &str, found: &GetScheduleOutput) -> Finding {
     let expression = found.schedule_expression().unwrap_or("?");
     if found.state() == Some(&ScheduleState::Disabled) {
-        let hint = "turn it on: aws scheduler update-schedule … --state ENABLED, or deploy again";
-        return Finding::wrong(
-            subject,
-            "it is turned off: nothing is rotated by its tag",
-            hint,
-        );
+        let detail = "it is turned off: nothing is rotated by its tag";
+        return Finding::wrong(subject, detail, "turn it on in EventBridge Scheduler");
+    }
+    if expression.starts_with("at(") {
+        let detail = format!("{expression} comes once: nothing is rotated by its tag after that");
+        return Finding::wrong(subject, detail, DEPLOY);
     }
     let Some(target) = found.target() else {
         return Finding::wrong(subject, "it has no target", DEPLOY);
     };
-    if target.arn().split(':').nth(6) != Some(function) {
+    let end = target.arn().strip_prefix(function);
+    if end.is_none_or(|end| !end.is_empty() && !end.starts_with(':')) {
         let detail = format!("it invokes {} instead of {function}", target.arn());
         return Finding::wrong(subject, detail, DEPLOY);
     }
@@ -107,10 +109,11 @@ async fn undelivered(config: &SdkConfig, name: &str) -> Finding {
     };
     let messages = found.attributes().and_then(|it| it.get(&wanted));
     match messages.map(String::as_str) {
-        Some("0") | None => Finding::ok(subject, "empty"),
+        Some("0") => Finding::ok(subject, "empty"),
+        None => Finding::unknown(subject, &question.misunderstood()),
         Some(number) => Finding::wrong(
             subject,
-            format!("{number} ticks could not be delivered"),
+            format!("ticks that could not be delivered: {number}"),
             format!(
                 "see why: aws sqs receive-message --queue-url {url} --message-attribute-names All; \
                  then aws sqs purge-queue --queue-url {url}"

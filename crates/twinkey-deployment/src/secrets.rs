@@ -12,13 +12,12 @@ use crate::finding::Finding;
 use crate::question::Question;
 
 const OUR_TAGS: &str = "twinkey:";
-const PAGE: i32 = 100;
 
 /// A secret that one of the functions rotates.
 #[derive(Clone, Debug)]
 pub(crate) struct Secret {
     pub(crate) arn: String,
-    /// The customer's key that encrypts it.
+    /// The customer's key that encrypts it, by its ARN, its id or an alias.
     pub(crate) key: Option<String>,
 }
 
@@ -29,103 +28,150 @@ pub(crate) struct Secrets {
     pub(crate) of: BTreeMap<String, Vec<Secret>>,
 }
 
+/// What a secret has for its rotation function.
+#[derive(Debug, PartialEq, Eq)]
+enum Rotator {
+    None,
+    /// One of ours, by its name.
+    Ours(String),
+    /// One that cannot rotate it, and why.
+    Unfit(&'static str),
+    /// Another deployment's, or nobody's that we know.
+    Another,
+}
+
 /// One call for each hundred secrets of the region, read-only. No value is read.
 pub(crate) async fn look(config: &SdkConfig, names: &Names, account: &Account) -> Secrets {
-    let entries = match list(config).await {
-        Ok(entries) => entries,
-        Err(error) => {
-            let findings = vec![Finding::unknown("secrets", &error)];
-            return Secrets {
-                findings,
-                ..Secrets::default()
-            };
-        }
-    };
-    let mut secrets = Secrets::default();
-    let rotators = names.rotators();
-    for name in &rotators {
-        secrets.of.insert(name.clone(), Vec::new());
+    match list(config).await {
+        Ok(entries) => Secrets::of(&entries, names, account),
+        Err(error) => Secrets {
+            findings: vec![Finding::unknown("secrets", &error)],
+            ..Secrets::default()
+        },
     }
-    let mut problems = Vec::new();
-    for entry in &entries {
-        let function = entry
-            .rotation_lambda_arn()
-            .and_then(|arn| account.function(arn));
-        let ours = function.and_then(|name| secrets.of.get_mut(name));
-        problems.extend(problem(entry, account, ours.is_some()));
-        if let Some(ours) = ours {
-            ours.push(Secret {
-                arn: entry.arn().unwrap_or_default().into(),
-                key: entry.kms_key_id().map(Into::into),
-            });
-        }
-    }
-    let count = |name: &String| match secrets.of.get(name).map_or(0, Vec::len) {
-        0 => "no secret names it yet".into(),
-        number => format!("{number} name it"),
-    };
-    secrets.findings = rotators
-        .iter()
-        .map(|name| Finding::ok(format!("secrets of {name}"), count(name)))
-        .collect();
-    secrets.findings.extend(problems);
-    secrets
 }
 
 async fn list(config: &SdkConfig) -> Result<Vec<SecretListEntry>, StoreError> {
-    let client = Client::new(config);
     let everything = "the region's secrets";
     let question = Question::new("Secrets Manager", "secretsmanager:ListSecrets", everything);
-    let (mut entries, mut token) = (Vec::new(), None);
-    loop {
-        let request = client
-            .list_secrets()
-            .max_results(PAGE)
-            .set_next_token(token);
-        let page = question.list(request.send().await)?;
-        entries.extend(page.secret_list.unwrap_or_default());
-        token = page.next_token;
-        if token.is_none() {
-            return Ok(entries);
+    let request = Client::new(config).list_secrets().into_paginator();
+    let pages = request.page_size(100).send();
+    let pages = question.list(pages.collect::<Result<Vec<_>, _>>().await)?;
+    let entries = pages.into_iter().filter_map(|page| page.secret_list);
+    Ok(entries.flatten().collect())
+}
+
+impl Secrets {
+    fn of(entries: &[SecretListEntry], names: &Names, account: &Account) -> Self {
+        let rotators = names.rotators();
+        let mut of: BTreeMap<String, Vec<Secret>> = BTreeMap::new();
+        let (mut problems, mut elsewhere) = (Vec::new(), 0);
+        for entry in entries {
+            let rotator = Rotator::of(entry, names, account);
+            problems.extend(problem(entry, &rotator, names, account));
+            match rotator {
+                Rotator::Ours(name) => of.entry(name).or_default().push(Secret {
+                    arn: entry.arn().unwrap_or_default().into(),
+                    key: entry.kms_key_id().map(Into::into),
+                }),
+                Rotator::Another if is_tagged(&tags(entry)) => elsewhere += 1,
+                _ => {}
+            }
         }
+        let mut findings = Vec::new();
+        for name in &rotators {
+            let detail = match of.get(name).map_or(0, Vec::len) {
+                0 => "no secret names it yet".into(),
+                number => format!("{number} name it"),
+            };
+            findings.push(Finding::ok(format!("secrets of {name}"), detail));
+        }
+        if elsewhere > 0 {
+            let detail = format!("{elsewhere} have tags of twinkey's");
+            findings.push(Finding::ok("secrets of other functions", detail));
+        }
+        findings.extend(problems);
+        Self { findings, of }
     }
 }
 
+impl Rotator {
+    fn of(entry: &SecretListEntry, names: &Names, account: &Account) -> Self {
+        let Some(arn) = entry.rotation_lambda_arn() else {
+            return Self::None;
+        };
+        let Some(name) = account.function(arn) else {
+            return Self::Unfit("its rotation function is in another account or region");
+        };
+        if name == names.tick() {
+            return Self::Unfit("its rotation function is the tick's, which rotates nothing");
+        }
+        if !names.rotators().iter().any(|it| it == name) {
+            return Self::Another;
+        }
+        // The permission and the tick's rights are on the function.
+        if arn != account.function_arn(name) {
+            return Self::Unfit("its rotation function is named with a version or an alias");
+        }
+        Self::Ours(name.into())
+    }
+}
+
+fn tags(entry: &SecretListEntry) -> BTreeMap<String, String> {
+    let tags = entry.tags().iter();
+    tags.filter_map(|tag| Some((tag.key()?.to_owned(), tag.value()?.to_owned())))
+        .collect()
+}
+
+fn is_tagged(tags: &BTreeMap<String, String>) -> bool {
+    tags.keys().any(|key| key.starts_with(OUR_TAGS))
+}
+
 /// What keeps a secret from being rotated as it asks to be.
-fn problem(entry: &SecretListEntry, account: &Account, is_ours: bool) -> Option<Finding> {
+fn problem(
+    entry: &SecretListEntry,
+    rotator: &Rotator,
+    names: &Names,
+    account: &Account,
+) -> Option<Finding> {
     let name = entry.name().unwrap_or_default();
     let subject = format!("secret {name}");
-    let tags: BTreeMap<String, String> = entry
-        .tags()
-        .iter()
-        .filter_map(|tag| Some((tag.key()?.to_owned(), tag.value()?.to_owned())))
-        .collect();
-    let is_tagged = tags.keys().any(|key| key.starts_with(OUR_TAGS));
-    if !is_ours {
-        let is_nobodys = entry.rotation_lambda_arn().is_none()
-            && entry.owning_service().is_none_or(str::is_empty)
-            && entry.primary_region().is_none_or(|it| it == account.region);
-        let hint = format!(
-            "aws secretsmanager rotate-secret --secret-id {name} --rotation-lambda-arn ARN \
-             --rotation-rules 'ScheduleExpression=rate(30 days)'"
-        );
-        let detail = "it has tags of twinkey's, and no rotation function";
-        return (is_tagged && is_nobodys).then(|| Finding::missing(subject, detail, hint));
+    let tags = tags(entry);
+    let is_foreign = entry.owning_service().is_some_and(|it| !it.is_empty())
+        || entry
+            .primary_region()
+            .is_some_and(|it| it != account.region);
+    let set = format!(
+        "aws secretsmanager rotate-secret --secret-id {name} --rotation-rules 'ScheduleExpression=rate(30 days)' \
+         --rotation-lambda-arn {}, or that of the other kind; it rotates at once",
+        account.function_arn(&names.rotators()[0])
+    );
+    match rotator {
+        Rotator::None | Rotator::Unfit(_) if is_foreign || !is_tagged(&tags) => None,
+        Rotator::None => {
+            let detail = "it has tags of twinkey's, and no rotation function";
+            Some(Finding::missing(subject, detail, set))
+        }
+        Rotator::Unfit(why) => Some(Finding::wrong(subject, *why, set)),
+        Rotator::Another => None,
+        Rotator::Ours(_) if entry.rotation_enabled() != Some(true) => {
+            let hint = format!(
+                "turn it on, which rotates at once: aws secretsmanager rotate-secret --secret-id {name}"
+            );
+            Some(Finding::wrong(subject, "its rotation is turned off", hint))
+        }
+        Rotator::Ours(_) => {
+            let wrong = Policy::parse(&tags).err()?;
+            let hint = "docs/operations.md, Tags; until then no tick rotates it";
+            Some(Finding::wrong(subject, wrong.to_string(), hint))
+        }
     }
-    if entry.rotation_enabled() != Some(true) {
-        let hint = format!(
-            "turn it on, which rotates at once: aws secretsmanager rotate-secret --secret-id {name}"
-        );
-        return Some(Finding::wrong(subject, "its rotation is turned off", hint));
-    }
-    let wrong = Policy::parse(&tags).err()?;
-    let hint = "docs/operations.md, Tags; until then no tick rotates it";
-    Some(Finding::wrong(subject, wrong.to_string(), hint))
 }
 
 #[cfg(test)]
 mod tests {
     use aws_sdk_secretsmanager::types::Tag;
+    use aws_sdk_secretsmanager::types::builders::SecretListEntryBuilder;
 
     use super::*;
     use crate::finding::State;
@@ -138,45 +184,68 @@ mod tests {
         }
     }
 
-    fn tagged(
-        key: &str,
-        value: &str,
-    ) -> aws_sdk_secretsmanager::types::builders::SecretListEntryBuilder {
+    fn tagged(key: &str, value: &str) -> SecretListEntryBuilder {
         let tag = Tag::builder().key(key).value(value).build();
         SecretListEntry::builder().name("TEST").tags(tag)
     }
 
-    fn state(entry: &SecretListEntry, is_ours: bool) -> Option<State> {
-        problem(entry, &account(), is_ours).map(|finding| finding.state)
+    fn ours() -> SecretListEntryBuilder {
+        tagged("twinkey:schedule", "rate 1 hour")
+    }
+
+    fn look(entry: SecretListEntryBuilder) -> Option<Finding> {
+        let (names, account) = (
+            Names {
+                name: "twinkey".into(),
+            },
+            account(),
+        );
+        let entry = entry.build();
+        problem(
+            &entry,
+            &Rotator::of(&entry, &names, &account),
+            &names,
+            &account,
+        )
+    }
+
+    fn state(entry: SecretListEntryBuilder) -> Option<State> {
+        look(entry).map(|finding| finding.state)
     }
 
     #[test]
     fn a_secret_with_our_tags_and_no_function_is_told_and_others_are_none_of_our_business() {
-        let ours = tagged("twinkey:schedule", "rate 1 hour");
-        assert_eq!(state(&ours.clone().build(), false), Some(State::Missing));
-        let another = "arn:aws:lambda:eu-central-1:123456789012:function:another";
-        assert_eq!(
-            state(&ours.clone().rotation_lambda_arn(another).build(), false),
-            None
-        );
-        assert_eq!(
-            state(&ours.clone().owning_service("rds").build(), false),
-            None
-        );
-        assert_eq!(
-            state(&ours.primary_region("us-east-1").build(), false),
-            None
-        );
-        assert_eq!(state(&tagged("team", "shop").build(), false), None);
+        assert_eq!(state(ours()), Some(State::Missing));
+        let another = account().function_arn("another");
+        assert_eq!(state(ours().rotation_lambda_arn(another)), None);
+        assert_eq!(state(ours().owning_service("rds")), None);
+        assert_eq!(state(ours().primary_region("us-east-1")), None);
+        assert_eq!(state(tagged("team", "shop")), None);
+    }
+
+    #[test]
+    fn a_secret_whose_function_cannot_rotate_it_is_told() {
+        let postgres = account().function_arn("twinkey-postgres");
+        for wrong in [
+            account().function_arn("twinkey-tick"),
+            postgres.replace("eu-central-1", "us-east-1"),
+            postgres.replace("123456789012", "444455556666"),
+            format!("{postgres}:live"),
+        ] {
+            let of = |entry: SecretListEntryBuilder| state(entry.rotation_lambda_arn(&wrong));
+            assert_eq!(of(ours()), Some(State::Wrong), "{wrong}");
+            assert_eq!(of(tagged("team", "shop")), None, "{wrong}");
+        }
     }
 
     #[test]
     fn a_secret_whose_rotation_is_off_or_whose_tags_cannot_be_read_is_told() {
-        let ours = tagged("twinkey:schedule", "rate 1 hour");
-        assert_eq!(state(&ours.clone().build(), true), Some(State::Wrong));
-        assert_eq!(state(&ours.rotation_enabled(true).build(), true), None);
-        let unreadable = tagged("twinkey:schedule", "now and then").rotation_enabled(true);
-        let found = problem(&unreadable.build(), &account(), true).expect("a finding");
+        let arn = account().function_arn("twinkey-postgres");
+        let ours = ours().rotation_lambda_arn(&arn);
+        assert_eq!(state(ours.clone()), Some(State::Wrong));
+        assert_eq!(state(ours.rotation_enabled(true)), None);
+        let unreadable = tagged("twinkey:schedule", "now and then").rotation_lambda_arn(&arn);
+        let found = look(unreadable.rotation_enabled(true)).expect("a finding");
         assert!(found.detail.contains("twinkey:schedule"), "{found:?}");
     }
 }

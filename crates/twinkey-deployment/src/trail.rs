@@ -13,7 +13,7 @@ use crate::question::Question;
 const SUBJECT: &str = "trail";
 const SERVICE: &str = "CloudTrail";
 
-/// One call, and two for each trail of the region until one is found that does.
+/// A call, and two for each trail of the region until one is found that does.
 pub(crate) async fn look(config: &SdkConfig, region: &str) -> Finding {
     let client = Client::new(config);
     match find(&client, region).await {
@@ -21,7 +21,9 @@ pub(crate) async fn look(config: &SdkConfig, region: &str) -> Finding {
         Ok(Found::Stopped(name)) => Finding::wrong(
             SUBJECT,
             format!("{name} is stopped: the rule hears nothing"),
-            format!("aws cloudtrail start-logging --name {name}"),
+            format!(
+                "aws cloudtrail start-logging --name {name}, in the trail's own account and region"
+            ),
         ),
         Ok(Found::Elsewhere(name)) => Finding::wrong(
             SUBJECT,
@@ -42,6 +44,7 @@ pub(crate) async fn look(config: &SdkConfig, region: &str) -> Finding {
 enum Found {
     None,
     Elsewhere(String),
+    /// By its ARN, which says whose it is.
     Stopped(String),
     Logging(String),
 }
@@ -50,16 +53,22 @@ async fn find(client: &Client, region: &str) -> Result<Found, StoreError> {
     let question = Question::new(SERVICE, "cloudtrail:DescribeTrails", region);
     let request = client.describe_trails().include_shadow_trails(true);
     let trails = question.list(request.send().await)?;
-    let mut best = Found::None;
-    for trail in trails.trail_list() {
-        if reaches(trail, region) {
-            best = best.max(state(client, trail).await?);
+    let (mut best, mut refused) = (Found::None, None);
+    for trail in trails
+        .trail_list()
+        .iter()
+        .filter(|trail| reaches(trail, region))
+    {
+        // An organisation's may be closed to us, and our own be there all the same.
+        match state(client, trail).await {
+            Ok(state) => best = best.max(state),
+            Err(error) => refused = refused.or(Some(error)),
         }
         if matches!(best, Found::Logging(_)) {
-            break;
+            return Ok(best);
         }
     }
-    Ok(best)
+    refused.map_or(Ok(best), Err)
 }
 
 fn reaches(trail: &Trail, region: &str) -> bool {
@@ -73,7 +82,7 @@ async fn state(client: &Client, trail: &Trail) -> Result<Found, StoreError> {
     let request = client.get_trail_status().name(arn);
     let status = question.answer(request.send().await)?;
     if status.and_then(|it| it.is_logging()) != Some(true) {
-        return Ok(Found::Stopped(name));
+        return Ok(Found::Stopped(arn.into()));
     }
     let question = Question::new(SERVICE, "cloudtrail:GetEventSelectors", &name);
     let request = client.get_event_selectors().trail_name(arn);
