@@ -140,7 +140,8 @@ impl<'a> Functions<'a> {
                 subject,
                 "0 are reserved: Lambda turns every invocation away",
                 format!(
-                    "aws lambda put-function-concurrency --function-name {name} --reserved-concurrent-executions 10"
+                    "aws lambda put-function-concurrency --function-name {name} --reserved-concurrent-executions 10, \
+                     or 1 for the tick"
                 ),
             ),
             Some(most) => Finding::ok(subject, format!("{most} at once at most")),

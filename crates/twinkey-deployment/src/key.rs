@@ -81,3 +81,49 @@ fn signs(subject: String, alias: &str, key: &KeyMetadata) -> Finding {
         }
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::finding::State;
+
+    fn of(state: KeyState, algorithm: SigningAlgorithmSpec) -> Finding {
+        let key = KeyMetadata::builder()
+            .key_id("TEST-key")
+            .key_state(state)
+            .signing_algorithms(algorithm)
+            .build();
+        signs("key alias/TEST".into(), "alias/TEST", &key.unwrap())
+    }
+
+    #[test]
+    fn a_key_that_cannot_sign_says_why_and_what_to_do() {
+        let ours = SigningAlgorithmSpec::RsassaPkcs1V15Sha256;
+        assert_eq!(of(KeyState::Enabled, ours.clone()).state, State::Ok);
+        for (state, detail, hint) in [
+            (
+                KeyState::PendingImport,
+                "empty",
+                "import the App's private key into TEST-key",
+            ),
+            (
+                KeyState::Disabled,
+                "Disabled",
+                "enable-key --key-id TEST-key",
+            ),
+            (
+                KeyState::PendingDeletion,
+                "PendingDeletion",
+                "cancel-key-deletion --key-id TEST-key",
+            ),
+        ] {
+            let found = of(state, ours.clone());
+            assert_eq!(found.state, State::Wrong);
+            assert!(found.detail.contains(detail), "{found:?}");
+            assert!(found.hint.is_some_and(|it| it.contains(hint)), "{detail}");
+        }
+        let other = of(KeyState::Enabled, SigningAlgorithmSpec::EcdsaSha256);
+        assert_eq!(other.state, State::Wrong);
+    }
+}
