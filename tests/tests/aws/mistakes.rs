@@ -46,7 +46,7 @@ async fn a_hint_can_be_pasted_where_the_store_was_a_flag() {
 #[tokio::test]
 async fn what_is_of_one_machine_says_so() {
     let account = Account::open().await;
-    for (command, instead) in [("init", "create-secret"), ("run", "aws events put-rule")] {
+    for (command, instead) in [("init", "create-secret"), ("run", "twinkey deploy-check")] {
         let said = account.fail(&[command]).await;
         assert!(
             said.contains("[InvalidRequest]") && said.contains(instead),
