@@ -486,6 +486,8 @@ def test_many_secrets_of_one_trouble_do_not_bury_the_rest(deployed):
 def test_where_nothing_of_that_name_is_deployed_that_is_said_first(deployed):
     shown = ask(deployed, "--name", "another").stdout.splitlines()
     assert shown[1] == "nothing of this name is here: is it another --name, region or account?"
+    # What is the same for many is said once.
+    assert len([it for it in shown if "hint: terraform apply" in it]) <= 3
 
 
 @pytest.mark.parametrize(("environment", "code", "told"), [

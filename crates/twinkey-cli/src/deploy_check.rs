@@ -42,14 +42,17 @@ fn show(report: &Report) {
     let rows: Vec<Vec<String>> = well.iter().map(|finding| row(finding)).collect();
     present::table(&rows);
     let mut alike: BTreeMap<&str, usize> = BTreeMap::new();
-    for finding in &ill {
+    let mut shown = ill.clone();
+    shown.retain(|finding| {
         let number = alike.entry(&finding.detail).or_default();
         *number += 1;
-        if *number > MOST_ALIKE {
-            continue;
-        }
+        *number <= MOST_ALIKE
+    });
+    for (at, finding) in shown.iter().enumerate() {
         line(&row(finding).join("  "));
-        if let Some(hint) = &finding.hint {
+        // Once for all that it is the same for.
+        let next = shown.get(at + 1).and_then(|next| next.hint.as_ref());
+        if let Some(hint) = finding.hint.as_ref().filter(|hint| next != Some(hint)) {
             line(&format!("           hint: {hint}"));
         }
     }
