@@ -11,6 +11,7 @@ use crate::SecretsManagerStore;
 use crate::call::Call;
 use crate::date::date;
 use crate::description::tags;
+use crate::foreign::Owner;
 use crate::store_call::{Asked, StoreCall};
 
 /// Not only the tags that we know: a misspelt one would otherwise be a silent default. Secrets Manager
@@ -38,6 +39,21 @@ pub struct Listed {
     pub tags: BTreeMap<String, String>,
     /// When its last rotation finished.
     pub rotated_at: Option<DateTime<Utc>>,
+    /// The ARN of its rotation function, if one is configured.
+    pub function: Option<String>,
+    /// Whether its rotation is turned on.
+    pub rotation_enabled: bool,
+    /// The customer's KMS key that encrypts it, by its ARN, its id or an alias.
+    pub key: Option<String>,
+    /// Whether it is somebody else's to rotate: a service's, or a replica's primary.
+    pub is_foreign: bool,
+}
+
+impl Listed {
+    /// Whether it has a tag of ours.
+    pub fn is_tagged(&self) -> bool {
+        self.tags.keys().any(|key| key.starts_with(OUR_TAGS))
+    }
 }
 
 impl SecretsManagerStore {
@@ -89,6 +105,10 @@ impl From<&SecretListEntry> for Listed {
             arn: SecretId::new(entry.arn().unwrap_or_default()),
             tags: tags(entry.tags()),
             rotated_at: entry.last_rotated_date().and_then(date),
+            function: entry.rotation_lambda_arn().map(escape_control),
+            rotation_enabled: entry.rotation_enabled() == Some(true),
+            key: entry.kms_key_id().map(escape_control),
+            is_foreign: Owner::from(entry).foreign().is_some(),
         }
     }
 }

@@ -75,7 +75,7 @@ async fn all(
         .alarm_name_prefix(format!("{name}-"))
         .into_paginator()
         .send();
-    let pages = question.list(pages.collect::<Result<Vec<_>, _>>().await)?;
+    let pages = question.required(pages.collect::<Result<Vec<_>, _>>().await)?;
     let alarms = pages.into_iter().filter_map(|page| page.metric_alarms);
     Ok(alarms.flatten().collect())
 }

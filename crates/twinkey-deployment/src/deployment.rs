@@ -1,7 +1,7 @@
 //! A deployment: what it is called, where it is, and a look at all of it.
 
 use serde::Serialize;
-use twinkey_aws::{Call, Patience, SdkConfig};
+use twinkey_aws::{Call, Patience, SdkConfig, SecretsManagerStore};
 use twinkey_core::{StoreError, escape_control};
 
 use crate::finding::{Finding, State};
@@ -13,9 +13,9 @@ use crate::rights::Used;
 use crate::{alarms, key, notice, rights, schedule, secrets, trail};
 
 /// What the templates in infra/ have made in one region, under one name.
-#[derive(Debug)]
 pub struct Deployment {
     config: SdkConfig,
+    store: SecretsManagerStore,
     names: Names,
     account: Account,
     signing_alias: Option<String>,
@@ -67,7 +67,7 @@ impl Deployment {
         })?;
         let question = Question::new("STS", "sts:GetCallerIdentity", "the caller");
         let client = aws_sdk_sts::Client::new(&config);
-        let caller = question.list(client.get_caller_identity().send().await)?;
+        let caller = question.required(client.get_caller_identity().send().await)?;
         let partition = caller.arn().and_then(|arn| arn.split(':').nth(1));
         let is_number = |id: &&str| id.len() == 12 && id.bytes().all(|it| it.is_ascii_digit());
         let (Some(id), Some(partition)) = (caller.account().filter(is_number), partition) else {
@@ -81,6 +81,7 @@ impl Deployment {
             },
             names: Names { name: name.into() },
             signing_alias: signing_alias.map(Into::into),
+            store: SecretsManagerStore::new(&config, patience),
             config,
         })
     }
@@ -100,7 +101,7 @@ impl Deployment {
             Box::pin(notice::rule(config, &names.name)),
             Box::pin(trail::look(config, &account.region)),
             Box::pin(self.signing_key()),
-            Box::pin(secrets::look(config, names, account)),
+            Box::pin(secrets::look(&self.store, names, account)),
         );
         let functions = [postgres, github, ticking];
         let arn = key.as_ref().and_then(|key| key.arn.as_deref());

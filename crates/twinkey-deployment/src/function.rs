@@ -153,7 +153,7 @@ impl<'a> Functions<'a> {
         let subject = format!("log {group}");
         let question = Question::new("CloudWatch Logs", "logs:DescribeLogGroups", group);
         let request = self.logs.describe_log_groups().log_group_name_prefix(group);
-        let groups = match question.list(request.send().await) {
+        let groups = match question.required(request.send().await) {
             Ok(answer) => answer.log_groups.unwrap_or_default(),
             Err(error) => return Finding::unknown(subject, &error),
         };

@@ -192,7 +192,7 @@ async fn targets(
 ) -> Result<BTreeSet<String>, StoreError> {
     let question = Question::new("EventBridge", "events:ListTargetsByRule", name);
     let request = client.list_targets_by_rule().rule(name);
-    let found = question.list(request.send().await)?;
+    let found = question.required(request.send().await)?;
     let arns = found.targets().iter().map(|it| it.arn().to_owned());
     Ok(arns
         .filter(|arn| arn.split(':').nth(2) == Some("sns"))

@@ -53,8 +53,8 @@ impl<'a> Question<'a> {
         Err(self.refused(&error))
     }
 
-    /// The answer to a question about everything, where nothing can be absent.
-    pub(crate) fn list<T, E>(
+    /// The answer, where nothing can be absent.
+    pub(crate) fn required<T, E>(
         &self,
         result: Result<T, SdkError<E, HttpResponse>>,
     ) -> Result<T, StoreError>

@@ -103,7 +103,7 @@ async fn undelivered(config: &SdkConfig, name: &str) -> Finding {
         .get_queue_attributes()
         .queue_url(&url)
         .attribute_names(wanted.clone());
-    let found = match question.list(request.send().await) {
+    let found = match question.required(request.send().await) {
         Ok(found) => found,
         Err(error) => return Finding::unknown(subject, &error),
     };

@@ -2,16 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use aws_sdk_secretsmanager::Client;
-use aws_sdk_secretsmanager::types::SecretListEntry;
-use twinkey_aws::SdkConfig;
-use twinkey_core::{Policy, StoreError};
+use twinkey_aws::{Listed, SecretsManagerStore, Which};
+use twinkey_core::Policy;
 
 use crate::deployment::{Account, Names};
 use crate::finding::Finding;
-use crate::question::Question;
-
-const OUR_TAGS: &str = "twinkey:";
 
 /// A secret that one of the functions rotates.
 #[derive(Clone, Debug)]
@@ -41,9 +36,9 @@ enum Rotator {
 }
 
 /// One call for each hundred secrets of the region, read-only. No value is read.
-pub(crate) async fn look(config: &SdkConfig, names: &Names, account: &Account) -> Secrets {
-    match list(config).await {
-        Ok(entries) => Secrets::of(&entries, names, account),
+pub(crate) async fn look(store: &SecretsManagerStore, names: &Names, account: &Account) -> Secrets {
+    match store.list(Which::All).await {
+        Ok(listed) => Secrets::of(&listed, names, account),
         Err(error) => Secrets {
             findings: vec![Finding::unknown("secrets", &error)],
             ..Secrets::default()
@@ -51,30 +46,20 @@ pub(crate) async fn look(config: &SdkConfig, names: &Names, account: &Account) -
     }
 }
 
-async fn list(config: &SdkConfig) -> Result<Vec<SecretListEntry>, StoreError> {
-    let everything = "the region's secrets";
-    let question = Question::new("Secrets Manager", "secretsmanager:ListSecrets", everything);
-    let request = Client::new(config).list_secrets().into_paginator();
-    let pages = request.page_size(100).send();
-    let pages = question.list(pages.collect::<Result<Vec<_>, _>>().await)?;
-    let entries = pages.into_iter().filter_map(|page| page.secret_list);
-    Ok(entries.flatten().collect())
-}
-
 impl Secrets {
-    fn of(entries: &[SecretListEntry], names: &Names, account: &Account) -> Self {
+    fn of(listed: &[Listed], names: &Names, account: &Account) -> Self {
         let rotators = names.rotators();
         let mut of: BTreeMap<String, Vec<Secret>> = BTreeMap::new();
         let (mut problems, mut elsewhere) = (Vec::new(), 0);
-        for entry in entries {
-            let rotator = Rotator::of(entry, names, account);
-            problems.extend(problem(entry, &rotator, names, account));
+        for secret in listed {
+            let rotator = Rotator::of(secret, names, account);
+            problems.extend(problem(secret, &rotator, names, account));
             match rotator {
                 Rotator::Ours(name) => of.entry(name).or_default().push(Secret {
-                    arn: entry.arn().unwrap_or_default().into(),
-                    key: entry.kms_key_id().map(Into::into),
+                    arn: secret.arn.to_string(),
+                    key: secret.key.clone(),
                 }),
-                Rotator::Another if is_tagged(&tags(entry)) => elsewhere += 1,
+                Rotator::Another if secret.is_tagged() => elsewhere += 1,
                 _ => {}
             }
         }
@@ -96,8 +81,8 @@ impl Secrets {
 }
 
 impl Rotator {
-    fn of(entry: &SecretListEntry, names: &Names, account: &Account) -> Self {
-        let Some(arn) = entry.rotation_lambda_arn() else {
+    fn of(secret: &Listed, names: &Names, account: &Account) -> Self {
+        let Some(arn) = &secret.function else {
             return Self::None;
         };
         let Some(name) = account.function(arn) else {
@@ -110,58 +95,43 @@ impl Rotator {
             return Self::Another;
         }
         // The permission and the tick's rights are on the function.
-        if arn != account.function_arn(name) {
+        if *arn != account.function_arn(name) {
             return Self::Unfit("its rotation function is named with a version or an alias");
         }
         Self::Ours(name.into())
     }
 }
 
-fn tags(entry: &SecretListEntry) -> BTreeMap<String, String> {
-    let tags = entry.tags().iter();
-    tags.filter_map(|tag| Some((tag.key()?.to_owned(), tag.value()?.to_owned())))
-        .collect()
-}
-
-fn is_tagged(tags: &BTreeMap<String, String>) -> bool {
-    tags.keys().any(|key| key.starts_with(OUR_TAGS))
-}
-
 /// What keeps a secret from being rotated as it asks to be.
 fn problem(
-    entry: &SecretListEntry,
+    secret: &Listed,
     rotator: &Rotator,
     names: &Names,
     account: &Account,
 ) -> Option<Finding> {
-    let name = entry.name().unwrap_or_default();
+    let name = &secret.name;
     let subject = format!("secret {name}");
-    let tags = tags(entry);
-    let is_foreign = entry.owning_service().is_some_and(|it| !it.is_empty())
-        || entry
-            .primary_region()
-            .is_some_and(|it| it != account.region);
     let set = format!(
         "aws secretsmanager rotate-secret --secret-id {name} --rotation-rules 'ScheduleExpression=rate(30 days)' \
          --rotation-lambda-arn {}, or that of the other kind; it rotates at once",
         account.function_arn(&names.rotators()[0])
     );
     match rotator {
-        Rotator::None | Rotator::Unfit(_) if is_foreign || !is_tagged(&tags) => None,
+        Rotator::None | Rotator::Unfit(_) if secret.is_foreign || !secret.is_tagged() => None,
         Rotator::None => {
             let detail = "it has tags of twinkey's, and no rotation function";
             Some(Finding::missing(subject, detail, set))
         }
         Rotator::Unfit(why) => Some(Finding::wrong(subject, *why, set)),
         Rotator::Another => None,
-        Rotator::Ours(_) if entry.rotation_enabled() != Some(true) => {
+        Rotator::Ours(_) if !secret.rotation_enabled => {
             let hint = format!(
                 "turn it on, which rotates at once: aws secretsmanager rotate-secret --secret-id {name}"
             );
             Some(Finding::wrong(subject, "its rotation is turned off", hint))
         }
         Rotator::Ours(_) => {
-            let wrong = Policy::parse(&tags).err()?;
+            let wrong = Policy::parse(&secret.tags).err()?;
             let hint = "docs/operations.md, Tags; until then no tick rotates it";
             Some(Finding::wrong(subject, wrong.to_string(), hint))
         }
@@ -170,8 +140,7 @@ fn problem(
 
 #[cfg(test)]
 mod tests {
-    use aws_sdk_secretsmanager::types::Tag;
-    use aws_sdk_secretsmanager::types::builders::SecretListEntryBuilder;
+    use twinkey_core::SecretId;
 
     use super::*;
     use crate::finding::State;
@@ -184,43 +153,49 @@ mod tests {
         }
     }
 
-    fn tagged(key: &str, value: &str) -> SecretListEntryBuilder {
-        let tag = Tag::builder().key(key).value(value).build();
-        SecretListEntry::builder().name("TEST").tags(tag)
+    fn tagged(key: &str, value: &str) -> Listed {
+        Listed {
+            name: SecretId::new("TEST"),
+            arn: SecretId::new("arn:TEST"),
+            tags: BTreeMap::from([(key.into(), value.into())]),
+            rotated_at: None,
+            function: None,
+            rotation_enabled: false,
+            key: None,
+            is_foreign: false,
+        }
     }
 
-    fn ours() -> SecretListEntryBuilder {
-        tagged("twinkey:schedule", "rate 1 hour")
+    fn ours(function: Option<&str>) -> Listed {
+        Listed {
+            function: function.map(Into::into),
+            ..tagged("twinkey:schedule", "rate 1 hour")
+        }
     }
 
-    fn look(entry: SecretListEntryBuilder) -> Option<Finding> {
-        let (names, account) = (
-            Names {
-                name: "twinkey".into(),
-            },
-            account(),
-        );
-        let entry = entry.build();
-        problem(
-            &entry,
-            &Rotator::of(&entry, &names, &account),
-            &names,
-            &account,
-        )
+    fn look(secret: &Listed) -> Option<Finding> {
+        let names = Names {
+            name: "twinkey".into(),
+        };
+        let rotator = Rotator::of(secret, &names, &account());
+        problem(secret, &rotator, &names, &account())
     }
 
-    fn state(entry: SecretListEntryBuilder) -> Option<State> {
-        look(entry).map(|finding| finding.state)
+    fn state(secret: &Listed) -> Option<State> {
+        look(secret).map(|finding| finding.state)
     }
 
     #[test]
     fn a_secret_with_our_tags_and_no_function_is_told_and_others_are_none_of_our_business() {
-        assert_eq!(state(ours()), Some(State::Missing));
+        assert_eq!(state(&ours(None)), Some(State::Missing));
         let another = account().function_arn("another");
-        assert_eq!(state(ours().rotation_lambda_arn(another)), None);
-        assert_eq!(state(ours().owning_service("rds")), None);
-        assert_eq!(state(ours().primary_region("us-east-1")), None);
-        assert_eq!(state(tagged("team", "shop")), None);
+        assert_eq!(state(&ours(Some(&another))), None);
+        let foreign = Listed {
+            is_foreign: true,
+            ..ours(None)
+        };
+        assert_eq!(state(&foreign), None);
+        assert_eq!(state(&tagged("team", "shop")), None);
     }
 
     #[test]
@@ -232,20 +207,30 @@ mod tests {
             postgres.replace("123456789012", "444455556666"),
             format!("{postgres}:live"),
         ] {
-            let of = |entry: SecretListEntryBuilder| state(entry.rotation_lambda_arn(&wrong));
-            assert_eq!(of(ours()), Some(State::Wrong), "{wrong}");
-            assert_eq!(of(tagged("team", "shop")), None, "{wrong}");
+            assert_eq!(state(&ours(Some(&wrong))), Some(State::Wrong), "{wrong}");
+            let others = Listed {
+                function: Some(wrong.clone()),
+                ..tagged("team", "shop")
+            };
+            assert_eq!(state(&others), None, "{wrong}");
         }
     }
 
     #[test]
     fn a_secret_whose_rotation_is_off_or_whose_tags_cannot_be_read_is_told() {
         let arn = account().function_arn("twinkey-postgres");
-        let ours = ours().rotation_lambda_arn(&arn);
-        assert_eq!(state(ours.clone()), Some(State::Wrong));
-        assert_eq!(state(ours.rotation_enabled(true)), None);
-        let unreadable = tagged("twinkey:schedule", "now and then").rotation_lambda_arn(&arn);
-        let found = look(unreadable.rotation_enabled(true)).expect("a finding");
+        let off = ours(Some(&arn));
+        assert_eq!(state(&off), Some(State::Wrong));
+        let on = Listed {
+            rotation_enabled: true,
+            ..off
+        };
+        assert_eq!(state(&on), None);
+        let unreadable = Listed {
+            tags: tagged("twinkey:schedule", "now and then").tags,
+            ..on
+        };
+        let found = look(&unreadable).expect("a finding");
         assert!(found.detail.contains("twinkey:schedule"), "{found:?}");
     }
 }

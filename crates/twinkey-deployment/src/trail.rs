@@ -52,7 +52,7 @@ enum Found {
 async fn find(client: &Client, region: &str) -> Result<Found, StoreError> {
     let question = Question::new(SERVICE, "cloudtrail:DescribeTrails", region);
     let request = client.describe_trails().include_shadow_trails(true);
-    let trails = question.list(request.send().await)?;
+    let trails = question.required(request.send().await)?;
     let (mut best, mut refused) = (Found::None, None);
     for trail in trails
         .trail_list()
