@@ -1,7 +1,7 @@
 """An account, to which what our templates make is deployed, and which tells what was called.
 
 It is moto's, with two things of ours. IAM's simulator, which moto has not, is played by principalmapper's, over the policies of the roles that are
-there. And any action can be denied.
+there. And any action can be denied, in the words of AWS.
 """
 
 import json
@@ -25,8 +25,6 @@ from moto.moto_server.threaded_moto_server import ThreadedMotoServer  # noqa: E4
 
 import policies  # noqa: E402
 
-# What moto calls a service that a policy calls something else.
-PREFIXES = {"awslambda": "lambda", "monitoring": "cloudwatch"}
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "TEST-key", "AWS_SECRET_ACCESS_KEY": "TEST-secret"}
 
 
@@ -40,7 +38,8 @@ class Account:
 
         def call_action(response):
             prefix, action = response.service_name, response._get_action()
-            action = f"{PREFIXES.get(prefix, prefix)}:{action}"
+            # moto's one name that is not the policies'.
+            action = f"{prefix.removeprefix('aws')}:{action}"
             self.called[action] += 1
             is_closed = any(it in response.body for it in self.closed_trails) if prefix == "cloudtrail" else False
             return refusal(response, action) if action in self.denied or is_closed else answer(response)
@@ -68,8 +67,7 @@ class Account:
 
 
 def refusal(response, action):
-    """In the words of AWS, and in the protocol of the request."""
-    # SNS has words of its own.
+    """In the protocol of the request. SNS has words of its own."""
     code = "AuthorizationError" if action.startswith("sns:") else "AccessDenied"
     action = action.replace("sns:", "SNS:")
     told = f"User: arn:aws:iam::{ACCOUNT}:user/TEST is not authorized to perform: {action} on resource: *"
